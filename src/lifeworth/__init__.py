@@ -1,0 +1,1 @@
+"""Customer lifetime value with uncertainty that holds: formulas beside Bayesian models, per cohort."""
