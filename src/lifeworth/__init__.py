@@ -1,1 +1,91 @@
-"""Customer lifetime value with uncertainty that holds: formulas beside Bayesian models, per cohort."""
+"""Customer lifetime value with uncertainty that holds: formulas beside Bayesian models, per cohort.
+
+Names are loaded when they are first used, so that importing this package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lifeworth import formulas, plot
+    from lifeworth._version import __version__
+    from lifeworth.backtest import backtest
+    from lifeworth.churn import ChurnCurve, Geometric, ShiftedBetaGeometric, Smooth
+    from lifeworth.compare import compare
+    from lifeworth.economics import Economics
+    from lifeworth.effects import CalendarWalk, CohortDecay, Effect, Segments
+    from lifeworth.expansion import Constant, ExpansionCurve, Flat
+    from lifeworth.fit import fit
+    from lifeworth.ledger import CohortTable, Ledger, datasets
+    from lifeworth.prior import prior_predictive
+    from lifeworth.results import Diagnostics, Fit, SamplerOptions
+    from lifeworth.score import score
+    from lifeworth.store import load
+    from lifeworth.valuation import Valuation
+    from lifeworth.value import value
+
+_HOME = {
+    "lifeworth": ("formulas", "plot"),
+    "lifeworth._version": ("__version__",),
+    "lifeworth.backtest": ("backtest",),
+    "lifeworth.churn": ("ChurnCurve", "Geometric", "ShiftedBetaGeometric", "Smooth"),
+    "lifeworth.compare": ("compare",),
+    "lifeworth.economics": ("Economics",),
+    "lifeworth.effects": ("CalendarWalk", "CohortDecay", "Effect", "Segments"),
+    "lifeworth.expansion": ("Constant", "ExpansionCurve", "Flat"),
+    "lifeworth.fit": ("fit",),
+    "lifeworth.ledger": ("CohortTable", "Ledger", "datasets"),
+    "lifeworth.prior": ("prior_predictive",),
+    "lifeworth.results": ("Diagnostics", "Fit", "SamplerOptions"),
+    "lifeworth.score": ("score",),
+    "lifeworth.store": ("load",),
+    "lifeworth.valuation": ("Valuation",),
+    "lifeworth.value": ("value",),
+}
+_MODULES = ("formulas", "plot", "datasets")
+_WHERE = {name: home for home, names in _HOME.items() for name in names}
+
+__all__ = [
+    "CalendarWalk",
+    "ChurnCurve",
+    "CohortDecay",
+    "CohortTable",
+    "Constant",
+    "Diagnostics",
+    "Economics",
+    "Effect",
+    "ExpansionCurve",
+    "Fit",
+    "Flat",
+    "Geometric",
+    "Ledger",
+    "SamplerOptions",
+    "Segments",
+    "ShiftedBetaGeometric",
+    "Smooth",
+    "Valuation",
+    "__version__",
+    "backtest",
+    "compare",
+    "datasets",
+    "fit",
+    "formulas",
+    "load",
+    "plot",
+    "prior_predictive",
+    "score",
+    "value",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'lifeworth' has no attribute {name!r}")
+    home = _WHERE[name]
+    found = import_module(f"{home}.{name}") if name in _MODULES else getattr(import_module(home), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -9,23 +9,19 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-Array = Any
+type Array = Any
 """A float, a NumPy array, or a symbolic tensor: whatever the operations in use understand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ops:
-    """One array library, reduced to what the definitions need."""
+    """One array library, reduced to what the definitions need; `+ - * / @` come from the arrays themselves."""
 
     exp: Callable[[Array], Array]
     log: Callable[[Array], Array]
     expm1: Callable[[Array], Array]
     log1p: Callable[[Array], Array]
     expit: Callable[[Array], Array]
-    betaln: Callable[[Array, Array], Array]
-    where: Callable[[Array, Array, Array], Array]
-    cumsum: Callable[[Array], Array]
-    """Cumulative sum along the last axis."""
     take: Callable[[Array, Array], Array]
     """Elements of the last axis by integer position."""
 
@@ -36,9 +32,29 @@ NUMPY = Ops(
     expm1=np.expm1,
     log1p=np.log1p,
     expit=special.expit,
-    betaln=special.betaln,
-    where=np.where,
-    cumsum=lambda x: np.cumsum(x, axis=-1),
-    take=lambda x, index: np.take(x, np.asarray(index, dtype=np.int64), axis=-1),
+    take=lambda values, position: np.take(values, position, axis=-1),
 )
 """The operations on NumPy arrays."""
+
+
+def running_total(tenure: Array, terms: int) -> Array:
+    """Weights that add up the first `tenure` of `terms` values, a part of one where tenure is not whole.
+
+    Parameters
+    ----------
+    tenure : array (n,)
+        Completed tenures, at most `terms`.
+    terms : int
+        How many values there are, one per tenure from 0.
+
+    Returns
+    -------
+    array (terms, n)
+        `values @ running_total(tenure, terms)` is the sum of values 0, 1, ... up to each tenure.
+
+    Examples
+    --------
+    >>> np.array([1.0, 10.0, 100.0]) @ running_total(np.array([0, 1, 2.5]), 3)
+    array([ 0.,  1., 61.])
+    """
+    return np.clip(np.asarray(tenure, dtype=float)[None, :] - np.arange(terms)[:, None], 0.0, 1.0)

@@ -1,0 +1,1 @@
+"""The only room that imports PyMC, PyTensor, nutpie and ArviZ."""

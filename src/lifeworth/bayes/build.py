@@ -1,0 +1,65 @@
+"""PyMC models from definitions: everything a table can change is data, so that one compilation serves many."""
+
+from __future__ import annotations
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from lifeworth._ops import Array
+from lifeworth.bayes.ops import PYTENSOR
+from lifeworth.bayes.priors import declare
+from lifeworth.effects import CellIndex, Shape
+from lifeworth.expansion.variation import DIRECTIONS, log_level
+from lifeworth.model import Model, log_likelihood, log_retention
+
+POSITIONS = ("tenure", "segment", "cohort", "bucket")
+
+
+def hazard_model(model: Model, shape: Shape) -> pm.Model:
+    """The churn of the cells: `churned ~ Binomial(at_risk, hazard)`, effective counts allowed."""
+    with pm.Model() as built:
+        data = {name: _positions(name) if name in model.uses else None for name in POSITIONS}
+        calendar = None
+        if "bucket" in model.uses:
+            calendar = pm.Data("calendar_loading", np.zeros((shape.buckets - 1, shape.buckets)))
+        at_risk, churned = _vector("at_risk"), _vector("churned")
+        theta = declare(model.hazard_parameters(shape))
+        cells = CellIndex(**data, calendar=calendar)
+        stay = log_retention(model.churn, model.effects, theta, cells, shape.tenures, PYTENSOR)
+        pm.Potential("churn", log_likelihood(stay, at_risk, churned, PYTENSOR).sum())
+    return built
+
+
+def expansion_model(model: Model, shape: Shape) -> pm.Model:
+    """The growth of the survivors' money: effective jumps are Poisson given the rate and the bucket's shock.
+
+    The Gamma shock of each segment in each bucket is summed out.
+    """
+    groups = shape.segments * shape.buckets
+    with pm.Model() as built:
+        tenure, segment, group = (_positions(name) for name in ("tenure", "segment", "group"))
+        theta = declare(model.expansion_parameters(shape))
+        years = np.arange(shape.tenures) * shape.months_per_period / 12
+        for direction, annual in zip(DIRECTIONS, model.expansion.rates(years, theta, PYTENSOR), strict=True):
+            exposure, events = _vector(f"{direction}_exposure"), _vector(f"{direction}_events")
+            log_rate = pt.log(pt.take(annual, tenure)) + log_level(direction, theta, segment, PYTENSOR)
+            expected = _sum_by(group, exposure * pt.exp(log_rate), groups)
+            seen = _sum_by(group, events, groups)
+            shape_ = theta[f"{direction}_shock_sd"] ** -2
+            summed_out = pt.gammaln(shape_ + seen) - pt.gammaln(shape_) - seen * pt.log(shape_ + expected)
+            summed_out = summed_out - shape_ * pt.log1p(expected / shape_)
+            pm.Potential(direction, (events * log_rate).sum() + summed_out.sum())
+    return built
+
+
+def _sum_by(group: Array, values: Array, groups: int) -> Array:
+    return pt.inc_subtensor(pt.zeros(groups)[group], values)
+
+
+def _positions(name: str) -> Array:
+    return pm.Data(f"{name}_position", np.zeros(1, dtype=np.int64), shape=(None,))
+
+
+def _vector(name: str) -> Array:
+    return pm.Data(name, np.zeros(1), shape=(None,))

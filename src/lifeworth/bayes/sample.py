@@ -1,0 +1,59 @@
+"""Sampling: a model is compiled once per definition and shape, and given new data after that."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+import nutpie
+import xarray as xr
+
+from lifeworth._parameters import Parameter
+from lifeworth.bayes.build import expansion_model, hazard_model
+from lifeworth.effects import Shape
+from lifeworth.errors import FitError
+from lifeworth.model import Model
+from lifeworth.results import SamplerOptions
+
+_compiling = threading.Lock()
+
+
+@lru_cache(maxsize=64)
+def _compiled(kind: Literal["hazard", "expansion"], model: Model, shape: Shape) -> Any:
+    build = hazard_model if kind == "hazard" else expansion_model
+    return nutpie.compile_pymc_model(build(model, shape))
+
+
+def compiled(kind: Literal["hazard", "expansion"], model: Model, shape: Shape) -> Any:
+    """The compiled model, from the cache where one of the same definition and shape was compiled before."""
+    with _compiling:
+        return _compiled(kind, model, shape)
+
+
+def sample(
+    model: Any, data: Mapping[str, np.ndarray], parameters: tuple[Parameter, ...], seed: int, options: SamplerOptions
+) -> tuple[xr.Dataset, int]:
+    """Draws of the parameters in natural units (dims chain, draw, <name>_at) and the number of divergences."""
+    try:
+        tree = nutpie.sample(
+            model.with_data(**data),
+            draws=options.draws,
+            tune=options.tune,
+            chains=options.chains,
+            cores=options.cores or min(options.chains, os.cpu_count() or 1),
+            target_accept=options.target_accept,
+            seed=seed,
+            progress_bar=options.progress,
+        )
+    except RuntimeError as error:
+        raise FitError(f"the sampler could not start or go on: {error}") from error
+    posterior = tree.posterior.to_dataset()
+    kept = posterior[[p.name for p in parameters]]
+    kept = kept.rename({d: f"{n}_at" for n, v in kept.data_vars.items() for d in v.dims[2:]})
+    return kept.drop_vars([c for c in kept.coords if c not in ("chain", "draw")]), int(
+        tree.sample_stats["diverging"].sum()
+    )

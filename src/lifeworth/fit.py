@@ -1,0 +1,206 @@
+"""Fitting: from a cohort table to posterior draws, with a verdict."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lifeworth._parameters import Parameter, Priors
+from lifeworth._version import __version__
+from lifeworth.bayes.build import POSITIONS
+from lifeworth.bayes.centre import centring
+from lifeworth.bayes.diagnose import diagnose
+from lifeworth.bayes.sample import compiled, sample
+from lifeworth.churn import ChurnCurve, Smooth
+from lifeworth.effects import CalendarWalk, CohortDecay, Effect, Segments, Shape
+from lifeworth.errors import DiagnosticsWarning, FitError
+from lifeworth.expansion import Constant, ExpansionCurve
+from lifeworth.expansion.variation import DIRECTIONS, log_level
+from lifeworth.indexing import TableIndex, jump_size, merged, money_counts
+from lifeworth.ledger import CohortTable
+from lifeworth.model import Model, Pooling, freeze_priors, log_retention
+from lifeworth.notes import notes
+from lifeworth.results import Diagnostics, Fit, SamplerOptions
+
+DEFAULT_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
+    "partial": (Segments(), CalendarWalk(), CohortDecay()),
+    "complete": (CalendarWalk(),),
+    "none": (),
+}
+"""The effects that `fit` uses where none are given, by pooling."""
+
+
+def fit(
+    table: CohortTable,
+    *,
+    churn: ChurnCurve = Smooth(),
+    expansion: ExpansionCurve = Constant(),
+    effects: tuple[Effect, ...] | None = None,
+    pooling: Pooling = "partial",
+    priors: Priors | None = None,
+    seed: int | None = None,
+    sampler: SamplerOptions = SamplerOptions(),
+) -> Fit:
+    """Posterior of churn by accounts, churn by money and growth of the survivors' money.
+
+    Parameters
+    ----------
+    table : CohortTable
+        The cells; the cost does not depend on the number of customers behind them.
+    churn : ChurnCurve
+        The law of churn over tenure.
+    expansion : ExpansionCurve
+        The law of growth of the survivors' money; not used where the table has no money.
+    effects : tuple of Effect, optional
+        What moves churn beside tenure. None is the recommended set: for "partial" Segments, CalendarWalk and
+        CohortDecay (left out again where the diagnostics refuse it), for "complete" CalendarWalk, for "none" none.
+    pooling : {"partial", "complete", "none"}
+        Segments and cohorts share what they have in common; are taken as one; or are each fitted alone, without
+        calendar (the growth of money is fitted over all cohorts in any case).
+    priors : mapping of str to (low, high), optional
+        90% intervals in natural units, by parameter, in place of the model's own.
+    seed : int, optional
+        The same seed gives the same draws. None takes one from the system and records it.
+    sampler : SamplerOptions
+        How NUTS is run.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    DefinitionError
+        A prior names no parameter, or is not an interval.
+    FitError
+        The table has no cell at risk, or the sampler cannot start.
+
+    Warns
+    -----
+    ShortHistoryWarning, TrendWarning, MoneyChurnWarning, NoRenewalWarning
+        What the reader must know of the table.
+    DiagnosticsWarning
+        The draws are not to be relied on, or an effect was left out for that reason.
+    """
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+    index = TableIndex.of(table)
+    model = Model(
+        churn=churn,
+        effects=_identified(DEFAULT_EFFECTS[pooling] if effects is None else tuple(effects), index.shape),
+        expansion=expansion,
+        pooling=pooling,
+        priors=freeze_priors(priors),
+    )
+    model.check(index.shape)
+    said = [_warn(kind, text) for kind, text in notes(table)]
+    job = _Job(table, index, model, seed, sampler)
+    draws, diagnostics = job.run()
+    if effects is None and diagnostics.verdict == "FAIL" and CohortDecay() in model.effects:
+        text = f"CohortDecay was left out: with it the diagnostics are {diagnostics}."
+        said.append(_warn(DiagnosticsWarning, text))
+        model = Model(churn, tuple(e for e in model.effects if e != CohortDecay()), expansion, pooling, model.priors)
+        draws, diagnostics = _Job(table, index, model, seed, sampler).run()
+    if diagnostics.verdict == "FAIL":
+        text = f"{diagnostics}. Draw more, tighten the priors or simplify the model before using a number of it."
+        said.append(_warn(DiagnosticsWarning, text))
+    return Fit(model, table, index, draws, diagnostics, seed, sampler, tuple(said), __version__)
+
+
+def _warn(kind: type[Warning], text: str) -> str:
+    warnings.warn(text, kind, stacklevel=3)
+    return f"{kind.__name__}: {text}"
+
+
+def _identified(effects: tuple[Effect, ...], shape: Shape) -> tuple[Effect, ...]:
+    """The effects that have something to tell apart in a table of this shape."""
+    return tuple(effect for effect in effects if effect.parameters(shape))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One table and one model, on the way to draws."""
+
+    table: CohortTable
+    index: TableIndex
+    model: Model
+    seed: int
+    options: SamplerOptions
+
+    def run(self) -> tuple[dict[str, xr.Dataset], Diagnostics]:
+        """Draws of every part, and their diagnostics."""
+        uses = self.model.uses if self.model.pooling != "none" else frozenset({"tenure", "segment", "cohort"})
+        cells = merged(self.table, self.index, uses)
+        if cells.empty:
+            raise FitError("no cell of the table has an account at risk: nothing can be learnt from it.")
+        results = {"logo": self._hazard(cells, 0)}
+        if self.table.has_money:
+            results["money"] = self._hazard(money_counts(cells), 1)
+            if self.model.expansion.parameters:
+                results["expansion"] = self._expansion()
+        draws = {part: dataset for part, (dataset, _) in results.items()}
+        divergences = {part: n for part, (_, n) in results.items()}
+        return draws, Diagnostics(diagnose(draws, divergences))
+
+    def _hazard(self, cells: pd.DataFrame, part: int) -> tuple[xr.Dataset, int]:
+        if self.model.pooling != "none":
+            return self._hazard_once(cells, self.index, (part,))
+        alone, parts = self.index.alone(), []
+        for cohort in range(self.index.shape.cohorts):
+            for segment in range(self.index.shape.segments):
+                own = cells[(cells["cohort"] == cohort) & (cells["segment"] == segment)]
+                own = own.assign(cohort=0, segment=0, bucket=0)
+                parts.append(self._hazard_once(own, alone, (part, cohort, segment)))
+        return xr.concat([d for d, _ in parts], dim="unit"), sum(n for _, n in parts)
+
+    def _hazard_once(self, cells: pd.DataFrame, index: TableIndex, stream: tuple[int, ...]) -> tuple[xr.Dataset, int]:
+        model, shape = self.model, index.shape
+        parameters = model.hazard_parameters(shape)
+        at, uses = index.cells(cells), model.uses
+        data = {f"{name}_position": cells[name].to_numpy() for name in POSITIONS if name in uses}
+        if "bucket" in uses:
+            data["calendar_loading"] = index.loading()
+        data |= {name: cells[name].to_numpy(dtype=float) for name in ("at_risk", "churned")}
+
+        def log_rate(theta: Mapping[str, np.ndarray]) -> np.ndarray:
+            return np.log(-log_retention(model.churn, model.effects, theta, at, shape.tenures))
+
+        data |= centring(parameters, log_rate, data["churned"])
+        return sample(compiled("hazard", model, shape), data, parameters, self._stream(*stream), self.options)
+
+    def _expansion(self) -> tuple[xr.Dataset, int]:
+        uses = frozenset({"tenure", "bucket"}) | (frozenset({"segment"}) if self.model.pooling != "complete" else set())
+        cells = merged(self.table, self.index, uses)
+        shape = self.expansion_shape()
+        parameters = self.model.expansion_parameters(shape)
+        data = {f"{name}_position": cells[name].to_numpy() for name in ("tenure", "segment")}
+        data["group_position"] = (cells["segment"] * shape.buckets + cells["bucket"]).to_numpy()
+        survivors = (cells["opening"] - cells["churned_amount"]).to_numpy() * shape.months_per_period / 12
+        for direction in DIRECTIONS:
+            size = cells["segment"].map(jump_size(cells, direction)).to_numpy(dtype=float)
+            data[f"{direction}_exposure"] = survivors / size
+            data[f"{direction}_events"] = cells[direction].to_numpy() / size
+        data |= self._expansion_centring(parameters, data)
+        return sample(compiled("expansion", self.model, shape), data, parameters, self._stream(2), self.options)
+
+    def _expansion_centring(
+        self, parameters: tuple[Parameter, ...], data: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        chosen: dict[str, np.ndarray] = {}
+        for direction in DIRECTIONS:
+            level = partial(log_level, direction, segment=data["segment_position"])
+            own = tuple(p for p in parameters if p.name.startswith(direction))
+            chosen |= centring(own, level, data[f"{direction}_events"])
+        return chosen
+
+    def expansion_shape(self) -> Shape:
+        """The shape of the growth model: segments are one under complete pooling."""
+        return replace(self.index.shape, segments=1) if self.model.pooling == "complete" else self.index.shape
+
+    def _stream(self, *key: int) -> int:
+        return int(np.random.SeedSequence([self.seed, *key]).generate_state(1)[0])

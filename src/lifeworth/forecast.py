@@ -1,0 +1,316 @@
+"""Carrying a fit forward: groups of accounts, step by step, through calendar time that has not happened yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifeworth._ops import Array
+from lifeworth.effects import CellIndex
+from lifeworth.expansion.variation import DIRECTIONS, log_level
+from lifeworth.indexing import jump_size, merged
+from lifeworth.results import Fit, Weight
+
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
+
+GH3 = (np.sqrt(3.0), 1 / 6)
+GH5 = ((np.sqrt(5 - np.sqrt(10)), (7 + 2 * np.sqrt(10)) / 60), (np.sqrt(5 + np.sqrt(10)), (7 - 2 * np.sqrt(10)) / 60))
+"""Gauss-Hermite nodes (probabilists') beside zero, with their weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Accounts that the forecast does not tell apart; every array has one element a group.
+
+    Parameters
+    ----------
+    segment, cohort : int array
+        Positions in the fit's index; the position after the last is an unseen one.
+    tenure : int array
+        The tenure whose decision comes first.
+    months : int array
+        Months from as_of to that decision; zero or less where it lies in the past.
+    accounts, amount, amount_sq : array
+        How many, their money, and its sum of squares.
+    """
+
+    segment: Ints
+    cohort: Ints
+    tenure: Ints
+    months: Ints
+    accounts: Floats
+    amount: Floats
+    amount_sq: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where the groups stand at the opening of a step; every array is (draws, groups).
+
+    `logo` and `money` are shares of the accounts and of the money they began with; `kept` is the share of the
+    money without expansion, for GRR.
+    """
+
+    step: int
+    logo: Floats
+    money: Floats
+    kept: Floats
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A fit, ready to be carried forward by steps of one period.
+
+    Parameters
+    ----------
+    fit : Fit
+    thin : int
+        Every how many draws one is used.
+    seed : int
+        Of everything that has not happened yet.
+    buckets_ahead : int
+        Calendar buckets after as_of that can be reached.
+    tenures : int
+        Tenures that can be reached.
+    """
+
+    fit: Fit
+    thin: int
+    seed: int
+    buckets_ahead: int
+    tenures: int
+
+    def rng(self, *stream: int) -> np.random.Generator:
+        """A generator of its own for each use, so that no use disturbs another."""
+        return np.random.default_rng([self.seed, *stream])
+
+    @cached_property
+    def draws(self) -> int:
+        """How many draws are carried."""
+        sizes = self.fit.draws["logo"].sizes
+        return sizes["chain"] * len(range(0, sizes["draw"], self.thin))
+
+    def theta(self, weight: Weight, unit: int | None = None) -> dict[str, Array]:
+        """Draws of a hazard's parameters, with an unseen segment and an unseen cohort as last positions."""
+        theta = self.fit.theta(weight if weight in self.fit.draws else "logo", unit=unit, thin=self.thin)
+        for stream, name in enumerate(("segment", "cohort")):
+            if name in theta:
+                unseen = theta[f"{name}_sd"] * self.rng(1, stream).normal(size=(self.draws, 1))
+                theta[name] = np.concatenate([theta[name], unseen], axis=1)
+        return theta
+
+    def increments(self, weight: Weight) -> Floats:
+        """The curve's log retention by unit and tenure, (draws, units, tenures).
+
+        Under pooling "none" the units are cohorts and segments; after them comes one unit per segment for an
+        unseen cohort, each draw of it taken from one of the seen cohorts.
+        """
+        churn, at = self.fit.model.churn, np.arange(self.tenures)
+        if self.fit.model.pooling != "none":
+            return churn.log_retention(at, self.theta(weight))[:, None, :]
+        units = range(len(self.fit.units))
+        every = np.stack([churn.log_retention(at, self.theta(weight, u)) for u in units], axis=1)
+        cohorts, segments = self.fit.index.shape.cohorts, self.fit.index.shape.segments
+        pick = self.rng(2).integers(cohorts, size=(self.draws, segments)) * segments + np.arange(segments)
+        return np.concatenate([every, np.take_along_axis(every, pick[:, :, None], axis=1)], axis=1)
+
+    def unit(self, groups: Groups) -> Ints:
+        """Unit of each group in `increments`."""
+        if self.fit.model.pooling != "none":
+            return np.zeros(len(groups.segment), dtype=np.int64)
+        return groups.cohort * self.fit.index.shape.segments + groups.segment
+
+    def bucket(self, months: Ints) -> Ints:
+        """Calendar position of a decision `months` from as_of; before the first observed bucket it is that."""
+        ahead = -(-months // self.fit.index.shape.months_per_bucket)
+        return np.clip(self.fit.index.shape.buckets - 1 + ahead, 0, None)
+
+    def future_steps(self, sd: Array) -> Floats:
+        """Random steps of the walk after as_of, (1, draws, buckets ahead); the same for logo and money."""
+        return (sd * self.rng(3).normal(size=(self.draws, self.buckets_ahead)))[None]
+
+    def average_steps(self, sd: Array) -> tuple[Floats, Floats]:
+        """Steps of the walk at which to average over what it may do, and their weights.
+
+        Gauss-Hermite nodes along the walk's three widest directions, scaled up to its whole variance; the same
+        nodes in every draw, so that averaging adds no noise.
+
+        Returns
+        -------
+        (array (nodes, draws, buckets ahead), array (nodes,))
+        """
+        ahead = self.buckets_ahead
+        levels = np.minimum.outer(np.arange(1, ahead + 1), np.arange(1, ahead + 1)).astype(float)
+        variance, direction = np.linalg.eigh(levels)
+        variance, direction = variance[::-1][:3], direction[:, ::-1][:, :3]
+        axes = np.diff(direction * np.sqrt(variance * np.trace(levels) / variance.sum()), axis=0, prepend=0.0)
+        nodes, weights = [np.zeros(ahead)], [1.0]
+        for mode in range(axes.shape[1]):
+            for at, weight in GH5 if mode == 0 else (GH3,):
+                nodes += [at * axes[:, mode], -at * axes[:, mode]]
+                weights += [weight, weight]
+                weights[0] -= 2 * weight
+        return sd[None] * np.stack(nodes)[:, None, :], np.asarray(weights)
+
+    def walk(self, groups: Groups, steps: int, *, predictive: bool, stream: int) -> Iterator[State]:
+        """The state of the groups at the opening of each step, from the first to step number `steps`.
+
+        Not predictive: expected shares, averaged over the future calendar. Predictive: one future for each draw,
+        with the calendar, the shocks and the process noise of the accounts in the groups.
+        """
+        hazards = {w: _Hazard.of(self, groups, w, predictive) for w in self.fit.weights}
+        growth = _Growth.of(self, groups)
+        move = _Sampled(self, groups, stream) if predictive else _Expected(self, groups)
+        yield move.state(0)
+        for step in range(steps):
+            stay = {w: np.exp(h.log_stay(step)) for w, h in hazards.items()}
+            move.advance(stay["logo"], stay.get("money", stay["logo"]), growth, step)
+            yield move.state(step + 1)
+
+
+@dataclass(frozen=True)
+class _Hazard:
+    """The hazard of the groups at each step, over calendar nodes."""
+
+    forecaster: Forecaster
+    groups: Groups
+    theta: dict[str, Array]
+    increments: Floats
+    unit: Ints
+    paths: Floats | None
+    """Factor on the hazard by calendar position, (nodes, draws, buckets); None without a calendar walk."""
+
+    @classmethod
+    def of(cls, forecaster: Forecaster, groups: Groups, weight: Weight, predictive: bool) -> _Hazard:
+        theta = forecaster.theta(weight)
+        paths = None
+        if "calendar" in theta:
+            ahead, sd = forecaster.buckets_ahead, theta["calendar_sd"]
+            steps = forecaster.future_steps(sd) if predictive else forecaster.average_steps(sd)[0]
+            seen = np.broadcast_to(theta["calendar"], (len(steps), *theta["calendar"].shape))
+            paths = np.exp(np.concatenate([seen, steps], axis=-1) @ forecaster.fit.index.loading(ahead))
+        return cls(forecaster, groups, theta, forecaster.increments(weight), forecaster.unit(groups), paths)
+
+    def log_stay(self, step: int) -> Floats:
+        """Log probability of staying through this step, (nodes, draws, groups)."""
+        g, f = self.groups, self.forecaster
+        tenure = np.minimum(g.tenure + step, f.tenures - 1)
+        bucket = f.bucket(g.months + step * f.fit.index.shape.months_per_period)
+        cells = CellIndex(tenure=tenure, segment=g.segment, cohort=g.cohort, bucket=bucket, calendar=None)
+        effects = [e for e in f.fit.model.effects if "bucket" not in e.uses]
+        eta = sum((e.eta(self.theta, cells) for e in effects), start=0.0)
+        increment = np.exp(eta) * self.increments[:, self.unit, tenure]
+        if self.paths is None:
+            return increment[None]
+        return np.take(self.paths, bucket, axis=-1) * increment
+
+
+@dataclass(frozen=True)
+class _Growth:
+    """Rates of expansion and contraction of the groups, per period."""
+
+    forecaster: Forecaster
+    groups: Groups
+    theta: dict[str, Array]
+    jump: dict[str, Floats]
+
+    @classmethod
+    def of(cls, forecaster: Forecaster, groups: Groups) -> _Growth | None:
+        fit = forecaster.fit
+        if "expansion" not in fit.draws:
+            return None
+        theta = fit.theta("expansion", thin=forecaster.thin)
+        for stream, direction in enumerate(DIRECTIONS):
+            if (name := f"{direction}_segment") in theta:
+                unseen = theta[f"{name}_sd"] * forecaster.rng(4, stream).normal(size=(forecaster.draws, 1))
+                theta[name] = np.concatenate([theta[name], unseen], axis=1)
+        cells = merged(fit.table, fit.index, frozenset({"segment"}))
+        sizes = {d: jump_size(cells, d) for d in DIRECTIONS}
+        jump = {d: np.array([s.get(int(i), max(s.values())) for i in groups.segment]) for d, s in sizes.items()}
+        return cls(forecaster, groups, theta, jump)
+
+    def rates(self, step: int) -> tuple[Floats, Floats]:
+        """Expected shares of the survivors' money added and lost in this step, each (draws, groups)."""
+        months = self.forecaster.fit.index.shape.months_per_period
+        years = (self.groups.tenure + step) * months / 12
+        annual = self.forecaster.fit.model.expansion.rates(years, self.theta)
+        level = (np.exp(log_level(d, self.theta, self.groups.segment)) for d in DIRECTIONS)
+        added, lost = (rate * factor * months / 12 for rate, factor in zip(annual, level, strict=True))
+        return added, np.minimum(lost, 1.0)
+
+
+class _Expected:
+    """Expected shares, one for each node of the future calendar."""
+
+    def __init__(self, forecaster: Forecaster, groups: Groups) -> None:
+        sd = forecaster.theta("logo").get("calendar_sd")
+        weights = np.ones(1) if sd is None else forecaster.average_steps(sd)[1]
+        self._weights = weights[:, None, None]
+        one = np.ones((len(weights), forecaster.draws, len(groups.segment)))
+        self._logo, self._money, self._kept = one, one, one
+
+    def advance(self, logo: Floats, money: Floats, growth: _Growth | None, step: int) -> None:
+        added, lost = growth.rates(step) if growth else (0.0, 0.0)
+        self._logo = self._logo * logo
+        self._money = self._money * money * (1 + added - lost)
+        self._kept = self._kept * money * (1 - lost)
+
+    def state(self, step: int) -> State:
+        averaged = ((self._weights * share).sum(axis=0) for share in (self._logo, self._money, self._kept))
+        return State(step, *averaged)
+
+
+class _Sampled:
+    """One future for each draw: accounts leave as wholes, money jumps by whole jumps."""
+
+    def __init__(self, forecaster: Forecaster, groups: Groups, stream: int) -> None:
+        self._rng, self._groups, self._forecaster = forecaster.rng(5, stream), groups, forecaster
+        shape = (forecaster.draws, len(groups.segment))
+        self._accounts = np.broadcast_to(np.rint(groups.accounts).astype(np.int64), shape)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            effective = np.nan_to_num(groups.amount**2 / groups.amount_sq)
+        whole = np.floor(effective + self._rng.random(shape)).astype(np.int64)
+        self._effective = np.where(effective > 0, np.maximum(whole, 1), 0)
+        self._begun = self._accounts, self._effective
+        self._money = self._kept = np.ones(shape)
+
+    def advance(self, logo: Floats, money: Floats, growth: _Growth | None, step: int) -> None:
+        before = self._effective
+        self._accounts = self._rng.binomial(self._accounts, logo[0])
+        self._effective = self._rng.binomial(before, money[0])
+        share = np.divide(self._effective, before, out=np.zeros(before.shape), where=before > 0)
+        held, kept = self._money * share, self._kept * share
+        added, lost = self._jumps(held, growth, step)
+        self._money = np.maximum(held + added - lost, 0.0)
+        self._kept = np.maximum(kept - np.divide(lost * kept, held, out=np.zeros_like(kept), where=held > 0), 0.0)
+
+    def _jumps(self, held: Floats, growth: _Growth | None, step: int) -> tuple[Floats, Floats]:
+        """Money added and lost by the survivors, as shares of the money the groups began with."""
+        if growth is None:
+            return np.zeros_like(held), np.zeros_like(held)
+        g, moved = self._groups, []
+        for direction, rate in zip(DIRECTIONS, growth.rates(step), strict=True):
+            amount, size = g.amount, growth.jump[direction]
+            expected = rate * self._shock(direction, growth, step) * held * amount / np.maximum(size, 1e-9)
+            moved.append(self._rng.poisson(expected) * size / np.maximum(amount, 1e-9))
+        return moved[0], moved[1]
+
+    def _shock(self, direction: str, growth: _Growth, step: int) -> Floats:
+        """The bucket's shock to each group's segment, (draws, groups)."""
+        f, g = self._forecaster, self._groups
+        bucket = f.bucket(g.months + step * f.fit.index.shape.months_per_period)
+        keys, position = np.unique(np.stack([g.segment, bucket]), axis=1, return_inverse=True)
+        shape = np.ravel(growth.theta[f"{direction}_shock_sd"]) ** -2
+        columns = [
+            f.rng(6, DIRECTIONS.index(direction), int(s), int(b)).gamma(shape) / shape for s, b in keys.T
+        ]
+        return np.stack(columns, axis=1)[:, position.ravel()]
+
+    def state(self, step: int) -> State:
+        begun = np.maximum(self._begun[0], 1)
+        return State(step, self._accounts / begun, self._money, self._kept)
