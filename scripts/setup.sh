@@ -95,7 +95,7 @@ pip() { "$python" -m pip --disable-pip-version-check "$@"; }
 get_uv() {
   if has_uv; then return; fi
   pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null
-  online pip install --quiet 'uv>=0.8' && has_uv
+  online pip install --quiet --only-binary :all: 'uv>=0.8' && has_uv # never built from source: that needs Rust
 }
 
 # --inexact: a plain sync would remove uv and pip, which the lock does not name.

@@ -9,38 +9,38 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lifeworth import formulas, plot
     from lifeworth._version import __version__
-    from lifeworth.backtest import backtest
+    from lifeworth.backtesting import backtest
     from lifeworth.churn import ChurnCurve, Geometric, ShiftedBetaGeometric, Smooth
-    from lifeworth.compare import compare
+    from lifeworth.comparison import compare
     from lifeworth.economics import Economics
     from lifeworth.effects import CalendarWalk, CohortDecay, Effect, Segments
     from lifeworth.expansion import Constant, ExpansionCurve, Flat
-    from lifeworth.fit import fit
+    from lifeworth.fitting import fit
     from lifeworth.ledger import CohortTable, Ledger, datasets
     from lifeworth.prior import prior_predictive
     from lifeworth.results import Diagnostics, Fit, SamplerOptions
-    from lifeworth.score import score
+    from lifeworth.scoring import score
     from lifeworth.store import load
     from lifeworth.valuation import Valuation
-    from lifeworth.value import value
+    from lifeworth.valuing import value
 
 _HOME = {
     "lifeworth": ("formulas", "plot"),
     "lifeworth._version": ("__version__",),
-    "lifeworth.backtest": ("backtest",),
+    "lifeworth.backtesting": ("backtest",),
     "lifeworth.churn": ("ChurnCurve", "Geometric", "ShiftedBetaGeometric", "Smooth"),
-    "lifeworth.compare": ("compare",),
+    "lifeworth.comparison": ("compare",),
     "lifeworth.economics": ("Economics",),
     "lifeworth.effects": ("CalendarWalk", "CohortDecay", "Effect", "Segments"),
     "lifeworth.expansion": ("Constant", "ExpansionCurve", "Flat"),
-    "lifeworth.fit": ("fit",),
+    "lifeworth.fitting": ("fit",),
     "lifeworth.ledger": ("CohortTable", "Ledger", "datasets"),
     "lifeworth.prior": ("prior_predictive",),
     "lifeworth.results": ("Diagnostics", "Fit", "SamplerOptions"),
-    "lifeworth.score": ("score",),
+    "lifeworth.scoring": ("score",),
     "lifeworth.store": ("load",),
     "lifeworth.valuation": ("Valuation",),
-    "lifeworth.value": ("value",),
+    "lifeworth.valuing": ("value",),
 }
 _MODULES = ("formulas", "plot", "datasets")
 _WHERE = {name: home for home, names in _HOME.items() for name in names}

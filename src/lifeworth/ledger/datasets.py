@@ -330,7 +330,7 @@ def _with_trials(spells: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame
     customers = spells.drop_duplicates("customer_id")
     share = customers["segment"].map(_TRIAL_SHARE).to_numpy(dtype=float)
     tried = customers[rng.random(len(customers)) < share]
-    begin, end = tried["acquired"] - pd.Timedelta(days=TRIAL_DAYS), tried["acquired"]
+    begin, end = tried["acquired"] - pd.Timedelta(days=TRIAL_DAYS).as_unit("s"), tried["acquired"]
     paid = tried.assign(start=begin, end=end, amount=0.0, product="trial")
     unpaid = paid.assign(customer_id="T" + paid["customer_id"].str.slice(1))
     unpaid["acquired"] = pd.Series(pd.NaT, index=unpaid.index, dtype=spells["acquired"].dtype)

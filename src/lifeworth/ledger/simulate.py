@@ -85,21 +85,23 @@ class SegmentWorld:
             "channels do not sum to 1": not np.isclose(sum((self.channels or {"": 1.0}).values()), 1.0),
         }
         _refuse(f"segment {self.labels}", rules)
-        self.hazards(len(self.hazard) if isinstance(self.hazard, tuple) else 1)
+        self.hazards(np.arange(len(self.hazard) if isinstance(self.hazard, tuple) else 1))
 
     @property
     def event_probabilities(self) -> tuple[float, float]:
         """Probability that a survivor's amount rises, and that it falls, at an anniversary."""
         return self.expansion_monthly / self.expansion_jump, self.contraction_monthly / self.contraction_jump
 
-    def hazards(self, tenures: int) -> Floats:
-        """Probability of leaving during each of the first tenures, before any shift; (tenures,)."""
-        known = self.hazard
-        law = (lambda k: known[min(k, len(known) - 1)]) if isinstance(known, tuple) else known
-        table = np.array([law(k) for k in range(tenures)], dtype=float)
-        outside = not np.all((table >= 0) & (table < 1))
+    def hazards(self, tenure: ArrayLike) -> Floats:
+        """Probability of leaving during each tenure, before any shift."""
+        ages, place = np.unique(np.asarray(tenure, dtype=np.int64), return_inverse=True)
+        if isinstance(self.hazard, tuple):
+            law = np.asarray(self.hazard, dtype=float)[np.minimum(ages, len(self.hazard) - 1)]
+        else:
+            law = np.array([self.hazard(int(age)) for age in ages], dtype=float)
+        outside = not np.all((law >= 0) & (law < 1))
         _refuse(f"segment {self.labels}", {"hazard leaves [0, 1)": outside})
-        return table
+        return law[place]
 
 
 @dataclass(frozen=True)
@@ -178,9 +180,8 @@ def true_hazard(
         Standardised log starting amount.
     """
     age = np.asarray(tenure, dtype=np.int64)
-    base = segment.hazards(int(np.max(age, initial=0)) + 1)[age]
     eta = world.shift(acquired_month, age) + segment.size_churn * np.asarray(size)
-    return np.asarray(-np.expm1(np.log1p(-base) * np.exp(eta)))
+    return np.asarray(-np.expm1(np.log1p(-segment.hazards(age)) * np.exp(eta)))
 
 
 def true_path(
