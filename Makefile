@@ -50,4 +50,4 @@ bench: setup ## how to run the benchmarks
 
 clean: ## removes caches and build output (not .venv)
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache lifeworth-demo
-	find src tests benchmarks notebooks scripts -name __pycache__ -prune -exec rm -rf {} +
+	find . -path ./.venv -prune -o -name __pycache__ -exec rm -rf {} +

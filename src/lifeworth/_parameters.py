@@ -79,9 +79,13 @@ class Parameter:
         """Mean and standard deviation of the prior on the link scale (0 and sigma for `half`)."""
         if self.link == "half":
             return 0.0, self.plausible[1] / HALF95
-        forward = {"logit": special.logit, "log": np.log, "identity": np.asarray}[self.link]
-        low, high = (float(forward(end)) for end in self.plausible)
+        low, high = (float(self._linked(end)) for end in self.plausible)
         return (low + high) / 2, (high - low) / (2 * Z90)
+
+    def _linked(self, value: float) -> Array:
+        if self.link == "logit":
+            return special.logit(value)
+        return np.log(value) if self.link == "log" else value
 
     def natural(self, value: Array, ops: Ops = NUMPY) -> Array:
         """Value in natural units from a value on the link scale."""

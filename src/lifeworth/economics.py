@@ -96,7 +96,7 @@ class Economics:
         """Years from acquisition to each payment within the horizon."""
         step = months_per_period / 12
         last = int(np.floor(self.horizon_years / step + 1e-9))
-        return (np.arange(last) + (1 if self.timing == "end" else 0)) * step
+        return np.asarray((np.arange(last) + (1 if self.timing == "end" else 0)) * step, dtype=np.float64)
 
     def by_segment(
         self, name: str, segments: tuple[tuple[str, ...], ...], rng: np.random.Generator, draws: int
@@ -122,7 +122,7 @@ def _values(given: object) -> tuple[object, ...]:
     return tuple(given.values()) if isinstance(given, Mapping) else (given,)
 
 
-def _check(name: str, value: object) -> None:
+def _check(name: str, value: Any) -> None:
     low, high = _BOUNDS[name]
     if value is None:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lifeworth._ops import Array
 from lifeworth.effects import CellIndex
-from lifeworth.expansion.variation import DIRECTIONS, log_level
+from lifeworth.expansion.variation import DIRECTIONS, Direction, log_level
 from lifeworth.indexing import jump_size, merged
 from lifeworth.results import Fit, Weight
 
@@ -217,7 +217,7 @@ class _Growth:
     forecaster: Forecaster
     groups: Groups
     theta: dict[str, Array]
-    jump: dict[str, Floats]
+    jump: Mapping[Direction, Floats]
 
     @classmethod
     def of(cls, forecaster: Forecaster, groups: Groups) -> _Growth | None:
@@ -300,15 +300,13 @@ class _Sampled:
             moved.append(self._rng.poisson(expected) * size / np.maximum(amount, 1e-9))
         return moved[0], moved[1]
 
-    def _shock(self, direction: str, growth: _Growth, step: int) -> Floats:
+    def _shock(self, direction: Direction, growth: _Growth, step: int) -> Floats:
         """The bucket's shock to each group's segment, (draws, groups)."""
         f, g = self._forecaster, self._groups
         bucket = f.bucket(g.months + step * f.fit.index.shape.months_per_period)
         keys, position = np.unique(np.stack([g.segment, bucket]), axis=1, return_inverse=True)
         shape = np.ravel(growth.theta[f"{direction}_shock_sd"]) ** -2
-        columns = [
-            f.rng(6, DIRECTIONS.index(direction), int(s), int(b)).gamma(shape) / shape for s, b in keys.T
-        ]
+        columns = [f.rng(6, DIRECTIONS.index(direction), int(s), int(b)).gamma(shape) / shape for s, b in keys.T]
         return np.stack(columns, axis=1)[:, position.ravel()]
 
     def state(self, step: int) -> State:

@@ -62,7 +62,9 @@ def freeze_priors(priors: Priors | None) -> tuple[tuple[str, tuple[float, float]
     try:
         return tuple(sorted((str(k), (float(low), float(high))) for k, (low, high) in (priors or {}).items()))
     except (TypeError, ValueError) as error:
-        raise DefinitionError(f"priors are 90% intervals in natural units, (low, high) by name; got {priors}.") from error
+        raise DefinitionError(
+            f"priors are 90% intervals in natural units, (low, high) by name; got {priors}."
+        ) from error
 
 
 def log_retention(

@@ -29,7 +29,7 @@ def notes(table: CohortTable) -> Iterator[Note]:
     by_bucket = table.frame.groupby("bucket")[["at_risk", "churned"]].sum()
     for check in (_short_history, _trend):
         yield from check(table, by_bucket)
-    if table.months_per_period == 12 and table.frame["tenure"].max() < 0:
+    if table.months_per_period == 12 and not (table.frame["tenure"] == 0).any():
         yield NoRenewalWarning, "no account has reached its first renewal: the churn of a first year is not known."
     if table.has_money:
         yield from _money_churn(table)

@@ -200,5 +200,3 @@ def _rows(values: xr.DataArray) -> Array:
     flat = values.transpose("chain", "draw", ...).to_numpy()
     flat = flat.reshape(flat.shape[0] * flat.shape[1], -1)
     return np.ascontiguousarray(flat)
-
-

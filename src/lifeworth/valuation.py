@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from lifeworth.economics import Economics
+from lifeworth.forecast import Forecaster
 from lifeworth.results import Fit
 
 type Kind = Literal["parameter", "predictive"]
@@ -47,6 +48,8 @@ class Valuation:
         draw: each year is a sum of draws.
     beyond : float
         Share of the expected residual and new value that lies at tenures nobody was observed at.
+    forecaster : Forecaster
+        What carried the fit forward, with its seed.
     """
 
     fit: Fit
@@ -54,6 +57,7 @@ class Valuation:
     draws: xr.Dataset
     cash: xr.DataArray
     beyond: float
+    forecaster: Forecaster
 
     @property
     def by(self) -> tuple[str, ...]:
@@ -181,7 +185,9 @@ _SUMMARY = (
 
 def quantiles(values: np.ndarray, probabilities: tuple[float, ...] = (0.1, 0.5, 0.9)) -> np.ndarray:
     """Quantiles along the last axis that allow infinite values; (probabilities, ...)."""
-    method = "linear" if np.isfinite(values).all() else "inverted_cdf"
     if not values.size:
         return np.empty((len(probabilities), *values.shape[:-1]))
-    return np.quantile(values, probabilities, axis=-1, method=method)
+    at = np.asarray(probabilities)
+    if np.isfinite(values).all():
+        return np.quantile(values, at, axis=-1)
+    return np.quantile(values, at, axis=-1, method="inverted_cdf")

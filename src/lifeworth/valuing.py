@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lifeworth.books import ALL, NEW, REACTIVATED, Book, acquired, in_force
 from lifeworth.economics import Economics
 from lifeworth.errors import DefinitionError, ExtrapolationWarning, PriceIncreaseWarning
-from lifeworth.forecast import Floats, Forecaster, Groups, State
-from lifeworth.indexing import segment_labels
+from lifeworth.forecast import Floats, Forecaster, Groups, Ints, State
 from lifeworth.ledger.months import months_in
 from lifeworth.results import Fit
 from lifeworth.valuation import KINDS, MEASURES, Kind, Valuation
 
-REACTIVATED = "reactivated"
 _DRAWS = 1000
 _BEYOND = 0.25
 
@@ -66,13 +63,18 @@ def value(fit: Fit, economics: Economics, *, draws: int = _DRAWS, seed: int | No
         buckets_ahead=-(-(max(months, 12) + 2 * table.months_per_period) // table.months_per_bucket) + 1,
         tenures=observed + months // table.months_per_period + 3,
     )
-    job = _Job(forecaster, economics)
+    job = Job(forecaster, economics)
     parts = {kind: job.measures(kind) for kind in KINDS}
     beyond = job.beyond(parts["parameter"])
     if beyond > _BEYOND:
         text = f"{beyond:.0%} of the value lies at tenures nobody was observed at ({observed} {table.period}s or more)."
         warnings.warn(text, ExtrapolationWarning, stacklevel=2)
-    return Valuation(fit, economics, *job.gathered(parts), beyond)
+    return Valuation(fit, economics, *job.gathered(parts), beyond, forecaster)
+
+
+def unit_values(value: Valuation) -> pd.DataFrame:
+    """Expected value per unit of money, cost per account and twelve-month retention, by cell of the book in force."""
+    return Job(value.forecaster, value.economics).units()
 
 
 def _check(fit: Fit, economics: Economics) -> None:
@@ -86,184 +88,89 @@ def _check(fit: Fit, economics: Economics) -> None:
         warnings.warn(text, PriceIncreaseWarning, stacklevel=3)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Which groups add up to which rows."""
-
-    labels: list[tuple[str, tuple[str, ...]]]
-    member: Floats
-    """(groups, rows), ones and zeros."""
-
-    @classmethod
-    def of(cls, cohorts: list[str], segments: list[tuple[str, ...]], by: tuple[str, ...]) -> _Rows:
-        """Rows for each cohort and segment, each cohort, each segment and everything ("all")."""
-        every = tuple("all" for _ in by)
-        rows: dict[tuple[str, tuple[str, ...]], list[int]] = {}
-        for i, (cohort, segment) in enumerate(zip(cohorts, segments, strict=True)):
-            totals = () if cohort in ("new", REACTIVATED) else ("all",)
-            for c in (cohort, *totals):
-                for s in dict.fromkeys((segment, every)):
-                    rows.setdefault((c, s), []).append(i)
-        labels = sorted(rows)
-        member = np.zeros((len(cohorts), len(labels)))
-        for j, label in enumerate(labels):
-            member[rows[label], j] = 1.0
-        return cls(labels, member)
-
-
-@dataclass(frozen=True)
-class _Book:
-    """Groups with their labels and payments: those acquired, or those in force."""
-
-    groups: Groups
-    rows: _Rows
-    first_payment: Floats
-    """Years from the reference (acquisition, or as_of) to the payment of step 0; nan where it is past."""
-    opening: Floats
-    """Years from as_of to the opening of step 0."""
-
-
-class _Job:
+class Job:
     """One valuation on its way."""
 
     def __init__(self, forecaster: Forecaster, economics: Economics) -> None:
         self.f, self.e, self.table = forecaster, economics, forecaster.fit.table
-        self.index = forecaster.fit.index
         self.period, self.observed = self.table.months_per_period, int(self.table.frame["tenure"].max()) + 1
         self.per_period = self.period / months_in(self.table.amount_per, what="amount_per")
-        given = {n: self._input(n, k) for k, n in enumerate(("gross_margin", "service_cost_annual"))}
-        self.margin, self.service = given["gross_margin"], given["service_cost_annual"]
+        self.margin = self._input("gross_margin", 0)
+        self.service = self._input("service_cost_annual", 1)
         self.cac = None if economics.cac is None else self._input("cac", 2)
+        self.arpa = None if self.table.has_money else self._input("arpa", 3)
+        index = forecaster.fit.index
+        self.books = {"acquired": acquired(self.table, index, economics, _mean(self.arpa))}
+        self.books["in_force"] = in_force(self.table, index, economics)
+        self.books = {name: book for name, book in self.books.items() if len(book.cohorts)}
 
     def _input(self, name: str, stream: int) -> Floats:
-        return self.e.by_segment(name, self.index.segments, self.f.rng(7, stream), self.f.draws)
-
-    # the two books
-
-    @cached_property
-    def acquired(self) -> _Book:
-        """Accounts since acquisition, by cohort, segment and age; and the same segments acquired at as_of."""
-        frame = self._acquisitions()
-        recent = frame[frame["months"] < 12] if self.table.has_calendar else frame
-        new = recent.groupby(list(self.table.by) or ["cohort"], as_index=False, sort=True)[
-            ["accounts", "amount", "amount_sq"]
-        ].sum()
-        if not self.table.by and len(new):
-            new = new[["accounts", "amount", "amount_sq"]].sum().to_frame().T
-        frame = pd.concat([frame, new.assign(cohort="new", months=0)], ignore_index=True)
-        groups, segments = self._groups(frame.assign(tenure=0))
-        months = frame["months"].to_numpy(dtype=np.int64)
-        groups = Groups(**{**_fields(groups), "months": self.period - months})
-        first = np.full(len(frame), self.period / 12 if self.e.timing == "end" else 0.0)
-        rows = _Rows.of(list(frame["cohort"]), segments, self.table.by)
-        return _Book(groups, rows, first, -months / 12)
-
-    def _acquisitions(self) -> pd.DataFrame:
-        if self.table.has_money:
-            return self.table.acquisitions
-        first = self.table.frame[self.table.frame["tenure"] == 0]
-        frame = first[["cohort", *self.table.by]].assign(months=0, accounts=first["at_risk"].astype(float))
-        arpa = dict(zip(self.index.segments, self._input("arpa", 3).mean(axis=0), strict=True))
-        each = np.array([arpa[label] for label in segment_labels(frame, self.table.by)])
-        return frame.assign(amount=each * frame["accounts"], amount_sq=each**2 * frame["accounts"])
-
-    @cached_property
-    def in_force(self) -> _Book:
-        """Accounts in force at as_of, by cohort, segment, tenure and elapsed part of it."""
-        frame = self.table.in_force[self.table.in_force["accounts"] > 0]
-        groups, segments = self._groups(frame)
-        left = self.period - frame["elapsed"].to_numpy(dtype=np.int64)
-        groups = Groups(**{**_fields(groups), "months": left})
-        elapsed = frame["elapsed"].to_numpy(dtype=float) / 12
-        first = left / 12 if self.e.timing == "end" else np.full(len(frame), np.nan)
-        return _Book(groups, _Rows.of(list(frame["cohort"]), segments, self.table.by), first, -elapsed)
-
-    def _groups(self, frame: pd.DataFrame) -> tuple[Groups, list[tuple[str, ...]]]:
-        at = self.index.positions(frame, self.table.by)
-        segments = segment_labels(frame, self.table.by)
-        unseen = {"segment": self.index.shape.segments, "cohort": self.index.shape.cohorts}
-        position = {n: np.where(at[n] < 0, last, at[n]).astype(np.int64) for n, last in unseen.items()}
-        amounts = {n: frame[n].to_numpy(dtype=float) for n in ("accounts", "amount", "amount_sq")}
-        tenure = frame["tenure"].to_numpy(dtype=np.int64)
-        return Groups(**position, tenure=tenure, months=np.zeros(len(frame), dtype=np.int64), **amounts), segments
+        return self.e.by_segment(name, self.f.fit.index.segments, self.f.rng(7, stream), self.f.draws)
 
     # payments
 
     def _steps(self) -> int:
         return int(np.ceil(self.e.horizon_years * 12 / self.period)) + 1
 
-    def _payment(self, book: _Book, step: int) -> tuple[Floats, Floats]:
-        """Years to the payment of a step, and how much of it is valued: 1 within the horizon, else 0."""
+    def _payment(self, book: Book, step: int) -> tuple[Floats, Floats]:
+        """Years to the payment of a step, and whether it is valued: 1 within the horizon, else 0."""
         years = book.first_payment + step * self.period / 12
-        if np.isnan(book.first_payment).any():  # paid at the opening; that of step 0 is past
-            years = book.opening + step * self.period / 12
-            return years, ((years < self.e.horizon_years - 1e-9) & (step > 0)).astype(float)
-        late = years > self.e.horizon_years + 1e-9 if self.e.timing == "end" else years >= self.e.horizon_years - 1e-9
-        return years, (~late).astype(float)
+        inside = years <= self.e.horizon_years + 1e-9
+        if self.e.timing == "start":
+            inside = years < self.e.horizon_years - 1e-9
+        return years, (inside & (step >= book.paid)).astype(float)
 
-    def _margin(self, book: _Book, state: State, size: Floats, fixed: Floats) -> Floats:
-        """Margin of a step's payment, (draws, groups), before discounting."""
-        g = book.groups
-        since = np.maximum(book.opening + state.step * self.period / 12, 0.0)
+    def _payment_per_unit(self, book: Book, step: int) -> Floats:
+        """Margin of a step's payment for one unit of the table's money, (draws, groups)."""
+        since = np.maximum(book.opening + step * self.period / 12, 0.0)
         price = (1 + self.e.price_increase_annual) ** since
-        revenue = state.money * size * (self.per_period * price)
-        return revenue * _at(self.margin, g) - state.logo * fixed * _at(self.service, g) * self.period / 12
+        return _at(self.margin, book.groups) * (self.per_period * price)
 
-    def _flows(self, book: _Book, kind: Kind, stream: int) -> Iterator[tuple[State, Floats, Floats]]:
-        """State, margin and years to payment of each step, (draws, groups) and (groups,)."""
-        size, fixed = self._size(book, kind), book.groups.accounts
+    def _flows(self, book: Book, kind: Kind, stream: int) -> Iterator[tuple[State, Floats, Floats, Floats]]:
+        """State, margin before and after discounting, (draws, groups), and years to payment of each step."""
+        size, served = self._size(book, kind), book.groups.accounts * _at(self.service, book.groups) * self.period / 12
         for state in self.f.walk(book.groups, self._steps(), predictive=kind == "predictive", stream=stream):
             years, valued = self._payment(book, state.step)
-            yield state, self._margin(book, state, size, fixed) * valued, years
+            margin = state.money * size * self._payment_per_unit(book, state.step) - state.logo * served
+            margin = margin * valued
+            yield state, margin, margin * (1 + self.e.discount_rate_annual) ** -years, years
 
-    def _size(self, book: _Book, kind: Kind) -> Floats:
+    def _size(self, book: Book, kind: Kind) -> Floats:
         """Money the groups begin with, (draws, groups): known, but for accounts not yet acquired."""
         g = book.groups
+        if self.arpa is not None:
+            return _at(self.arpa, g) * g.accounts
         known = np.repeat(g.amount[None], self.f.draws, axis=0)
-        new = np.flatnonzero([cohort == "new" for cohort in self._cohorts(book)])
-        if not self.table.has_money:
-            arpa = self._input("arpa", 3)
-            return _at(arpa, g) * g.accounts
-        for i in new:
+        for i in (i for i, cohort in enumerate(book.cohorts) if cohort == NEW):
             n = g.accounts[i]
             mean = g.amount[i] / n
-            variance = max(g.amount_sq[i] / n - mean**2, 0.0) / n
-            spread = variance * (2 if kind == "predictive" else 1)
+            spread = max(g.amount_sq[i] / n - mean**2, 0.0) / n * (2 if kind == "predictive" else 1)
             if spread > 1e-12 * mean**2:
                 shape = mean**2 / spread
-                known[:, i] = n * mean * self.f.rng(8, int(i), KINDS.index(kind)).gamma(shape, size=self.f.draws) / shape
+                known[:, i] *= self.f.rng(8, i, KINDS.index(kind)).gamma(shape, size=self.f.draws) / shape
         return known
-
-    def _cohorts(self, book: _Book) -> list[str]:
-        labels = (*self.index.cohorts, "new")
-        return [labels[i] for i in book.groups.cohort]
 
     # measures
 
     def measures(self, kind: Kind) -> dict[str, dict[str, Floats]]:
         """All measures by book and name, each (draws, rows of the book)."""
-        out: dict[str, dict[str, Floats]] = {}
-        if len(self.acquired.groups.segment):
-            out["acquired"] = self._of_acquired(kind)
-        if len(self.in_force.groups.segment):
-            out["in_force"] = self._of_in_force(kind)
-        return out
+        of = {"acquired": self._of_acquired, "in_force": self._of_in_force}
+        return {name: of[name](book, kind) for name, book in self.books.items()}
 
-    def _of_acquired(self, kind: Kind) -> dict[str, Floats]:
-        book = self.acquired
+    def _of_acquired(self, book: Book, kind: Kind) -> dict[str, Floats]:
         member, accounts = book.rows.member, book.groups.accounts @ book.rows.member
-        total, late, margin_so_far, payback = 0.0, 0.0, 0.0, None
+        shape = (self.f.draws, member.shape[1])
+        total, late, earned, payback = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.full(shape, np.inf)
         cost = None if self.cac is None else _at(self.cac, book.groups) * book.groups.accounts @ member
-        for state, margin, years in self._flows(book, kind, 0):
-            worth = margin * (1 + self.e.discount_rate_annual) ** -years
-            total, late = total + worth, late + worth * (book.groups.tenure + state.step > self.observed)
+        for state, margin, worth, _ in self._flows(book, kind, 0):
+            total += worth @ member
+            late += (worth * (book.groups.tenure + state.step > self.observed)) @ member
+            earned += margin @ member
             if cost is not None:
-                margin_so_far = margin_so_far + margin @ member
                 months = state.step * self.period + (self.period if self.e.timing == "end" else 0)
-                payback = np.full(cost.shape, np.inf) if payback is None else payback
-                payback = np.where((margin_so_far >= cost - 1e-9) & np.isinf(payback), months, payback)
-        out = {"cltv": (total @ member) / accounts, "late": late @ member, "worth": total @ member}
-        if cost is not None and payback is not None:
+                payback = np.where((earned >= cost - 1e-9) & np.isinf(payback), months, payback)
+        out = {"cltv": total / accounts, "late": late, "worth": total}
+        if cost is not None:
             bought = np.array([cohort != REACTIVATED for cohort, _ in book.rows.labels])
             each = np.where(bought, cost / accounts, np.nan)
             out["cltv_net"] = out["cltv"] - each
@@ -272,29 +179,27 @@ class _Job:
             out["payback_months"] = np.where(bought, payback, np.nan)
         return out | {"arpa": self._size(book, kind) @ member / accounts}
 
-    def _of_in_force(self, kind: Kind) -> dict[str, Floats]:
-        book = self.in_force
+    def _of_in_force(self, book: Book, kind: Kind) -> dict[str, Floats]:
         g, member = book.groups, book.rows.member
         accounts, amount = g.accounts @ member, g.amount @ member
-        total, late = 0.0, 0.0
         years_kept = int(np.ceil(self.e.horizon_years))
         cash = np.zeros((self.f.draws, member.shape[1], years_kept))
-        decisions = (12 - g.months) // self.period + 1
-        shape = (self.f.draws, len(g.segment))
-        ahead = {name: np.zeros(shape) for name in ("nrr", "grr", "logo_retention")}
-        for state, margin, years in self._flows(book, kind, 1):
-            worth = margin * (1 + self.e.discount_rate_annual) ** -years
-            total, late = total + worth, late + worth * (book.groups.tenure + state.step > self.observed)
+        total, late = np.zeros(cash.shape[:2]), np.zeros(cash.shape[:2])
+        ahead = {name: np.zeros((self.f.draws, len(g.segment))) for name in ("nrr", "grr", "logo_retention")}
+        for state, margin, worth, years in self._flows(book, kind, 1):
+            total += worth @ member
+            late += (worth * (g.tenure + state.step > self.observed)) @ member
             year = np.clip(np.ceil(years - 1e-9).astype(int) - 1, 0, years_kept - 1)
             for y in np.unique(year):
                 cash[:, :, y] += (margin * (year == y)) @ member
-            now = decisions == state.step
+            now = self._decisions(g) == state.step
             for name, share in (("nrr", state.money), ("grr", state.kept), ("logo_retention", state.logo)):
                 ahead[name] = np.where(now, share, ahead[name])
         return {
-            "residual": (total @ member) / accounts,
-            "total_residual": total @ member,
-            "late": late @ member,
+            "residual": total / accounts,
+            "total_residual": total,
+            "worth": total,
+            "late": late,
             "nrr": (ahead["nrr"] * g.amount) @ member / amount,
             "grr": (ahead["grr"] * g.amount) @ member / amount,
             "logo_retention": (ahead["logo_retention"] * g.accounts) @ member / accounts,
@@ -302,34 +207,48 @@ class _Job:
             "cash": cash,
         }
 
+    def units(self) -> pd.DataFrame:
+        """Expected value of one unit of money, and cost of one account, in each cell of the book in force."""
+        book, discount = self.books["in_force"], 1 + self.e.discount_rate_annual
+        g, keys = book.groups, ["cohort", *self.table.by, "tenure", "elapsed"]
+        per_unit, per_account, stays = (np.zeros(len(g.segment)) for _ in range(3))
+        for state in self.f.walk(g, self._steps(), predictive=False, stream=1):
+            years, valued = self._payment(book, state.step)
+            factor = np.where(valued > 0, valued * discount**-years, 0.0)
+            per_unit += (state.money * self._payment_per_unit(book, state.step)).mean(axis=0) * factor
+            per_account += (state.logo * _at(self.service, g)).mean(axis=0) * factor * self.period / 12
+            stays = np.where(self._decisions(g) == state.step, state.logo.mean(axis=0), stays)
+        found = {"per_unit": per_unit, "per_account": per_account, "retained_12_months": stays}
+        cells = self.table.in_force[self.table.in_force["accounts"] > 0]
+        return cells[keys].reset_index(drop=True).assign(**found)
+
+    def _decisions(self, groups: Groups) -> Ints:
+        """How many times each group decides within twelve months."""
+        return (12 - groups.months) // self.period + 1
 
     # results
 
     def beyond(self, parts: dict[str, dict[str, Floats]]) -> float:
         """Share of the expected value of new accounts and of the book at tenures nobody was observed at."""
         late = worth = 0.0
-        for book, cohort, total in (("acquired", "new", "worth"), ("in_force", "all", "total_residual")):
-            if book in parts:
-                labels = self._book(book).rows.labels
-                rows = [i for i, label in enumerate(labels) if label == (cohort, tuple("all" for _ in self.table.by))]
-                late += float(parts[book]["late"][:, rows].mean(axis=0).sum())
-                worth += float(parts[book][total][:, rows].mean(axis=0).sum())
+        for name, cohort in (("acquired", NEW), ("in_force", ALL)):
+            if name in parts:
+                row = self.books[name].rows.labels.index((cohort, tuple(ALL for _ in self.table.by)))
+                late += float(parts[name]["late"][:, row].mean())
+                worth += float(parts[name]["worth"][:, row].mean())
         return late / worth if worth > 0 else 0.0
-
-    def _book(self, name: str) -> _Book:
-        return self.acquired if name == "acquired" else self.in_force
 
     def gathered(self, parts: dict[Kind, dict[str, dict[str, Floats]]]) -> tuple[xr.Dataset, xr.DataArray]:
         """Measures and cash flows as xarray, over the union of the rows of both books."""
         books = sorted(parts["parameter"], reverse=True)  # in force first: its ARPA stands
-        labels = sorted({label for book in books for label in self._book(book).rows.labels})
+        labels = sorted({label for book in books for label in self.books[book].rows.labels})
         place = {label: i for i, label in enumerate(labels)}
         chains = self.f.fit.draws["logo"].sizes["chain"]
         shape = (len(KINDS), len(labels), chains, self.f.draws // chains)
         values = {name: np.full(shape, np.nan) for name in MEASURES}
         accounts = {f"accounts_{book}": np.zeros(len(labels)) for book in ("acquired", "in_force")}
         for book in books:
-            own = self._book(book)
+            own = self.books[book]
             at = [place[label] for label in own.rows.labels]
             accounts[f"accounts_{book}"][at] = own.groups.accounts @ own.rows.member
             for name in sorted(set(parts["parameter"][book]) & set(MEASURES)):
@@ -347,8 +266,8 @@ class _Job:
     def _cash(self, parts: dict[Kind, dict[str, dict[str, Floats]]], chains: int) -> xr.DataArray:
         if "in_force" not in parts["parameter"]:
             return xr.DataArray(np.zeros((len(KINDS), 0, 0)), dims=("kind", "row", "year"))
-        labels = self.in_force.rows.labels
-        rows = [i for i, (cohort, _) in enumerate(labels) if cohort == "all"]
+        labels = self.books["in_force"].rows.labels
+        rows = [i for i, (cohort, _) in enumerate(labels) if cohort == ALL]
         every = np.stack([parts[kind]["in_force"]["cash"][:, rows] for kind in KINDS])
         every = every.reshape(len(KINDS), chains, -1, *every.shape[2:])
         coords: dict[str, object] = {"kind": list(KINDS), "year": np.arange(1, every.shape[-1] + 1)}
@@ -362,5 +281,5 @@ def _at(by_segment: Floats, groups: Groups) -> Floats:
     return every[:, groups.segment]
 
 
-def _fields(groups: Groups) -> dict[str, np.ndarray]:
-    return {name: getattr(groups, name) for name in Groups.__slots__}
+def _mean(by_segment: Floats | None) -> Floats | None:
+    return None if by_segment is None else by_segment.mean(axis=0)

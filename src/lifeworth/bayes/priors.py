@@ -33,7 +33,7 @@ def _plain(p: Parameter) -> Array:
 
 
 def _hierarchical(p: Parameter, scale: Array) -> Array:
-    elements = 1 if p.zero_sum else p.size
+    elements = 1 if p.zero_sum or p.size is None else p.size
     centred = pm.Data(f"{p.name}_centred", np.zeros(elements), shape=(elements,))
     sd, factor = centred * scale + (1 - centred), (1 - centred) * scale + centred
     if p.zero_sum:

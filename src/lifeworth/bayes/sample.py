@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -14,8 +15,10 @@ import xarray as xr
 
 from lifeworth._parameters import Parameter
 from lifeworth.bayes.build import expansion_model, hazard_model
+from lifeworth.churn import Geometric
 from lifeworth.effects import Shape
 from lifeworth.errors import FitError
+from lifeworth.expansion import Flat
 from lifeworth.model import Model
 from lifeworth.results import SamplerOptions
 
@@ -29,9 +32,13 @@ def _compiled(kind: Literal["hazard", "expansion"], model: Model, shape: Shape) 
 
 
 def compiled(kind: Literal["hazard", "expansion"], model: Model, shape: Shape) -> Any:
-    """The compiled model, from the cache where one of the same definition and shape was compiled before."""
+    """The compiled model, from the cache where one of the same definition and shape was compiled before.
+
+    Parts of the definition that this kind of model does not read make no difference.
+    """
+    unread = {"expansion": Flat()} if kind == "hazard" else {"churn": Geometric(), "effects": ()}
     with _compiling:
-        return _compiled(kind, model, shape)
+        return _compiled(kind, replace(model, pooling="partial", **unread), shape)
 
 
 def sample(

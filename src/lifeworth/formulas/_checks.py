@@ -38,9 +38,7 @@ def number(
         raise AssumptionError(f"{name} is missing (nan) in {missing.sum()} of {array.size} values.")
     wrong = ~missing & ~(np.isfinite(array) & (array <= high) & ((array > low) if above else (array >= low)))
     if wrong.any():
-        interval = (
-            f"{'(' if above or low == -np.inf else '['}{low:g}, {high:g}{')' if high == np.inf else ']'}"
-        )
+        interval = f"{'(' if above or low == -np.inf else '['}{low:g}, {high:g}{')' if high == np.inf else ']'}"
         raise AssumptionError(f"{name} must lie in {interval}; got {some(array[wrong])}.")
     return array
 

@@ -69,9 +69,7 @@ def derl(
     return plain(total + quotient(paid[..., -1] * last, 1 + d - last, reason, on_undefined))
 
 
-def geometric_derl(
-    churn: ArrayLike, discount_rate: ArrayLike, *, on_undefined: OnUndefined = "raise"
-) -> Array:
+def geometric_derl(churn: ArrayLike, discount_rate: ArrayLike, *, on_undefined: OnUndefined = "raise") -> Array:
     """Discounted expected residual lifetime under constant churn, in payments.
 
     DERL = r (1 + d) / (1 + d - r), r = 1 - churn: the next renewal is imminent and not discounted. It does

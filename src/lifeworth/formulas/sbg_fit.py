@@ -217,9 +217,7 @@ def fit_sbg(at_risk: ArrayLike, churned: ArrayLike, tenure: ArrayLike | None = N
     return SbgFit(alpha, beta, likelihood, None)
 
 
-def _counts(
-    at_risk: ArrayLike, churned: ArrayLike, tenure: ArrayLike | None
-) -> tuple[Floats, Floats, Floats]:
+def _counts(at_risk: ArrayLike, churned: ArrayLike, tenure: ArrayLike | None) -> tuple[Floats, Floats, Floats]:
     n = np.atleast_1d(number("at_risk", at_risk, 0.0))
     lost = np.atleast_1d(number("churned", churned, 0.0))
     if n.shape != lost.shape:

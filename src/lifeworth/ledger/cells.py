@@ -64,9 +64,7 @@ def dense(steps: pd.DataFrame, keys: list[str], period: int) -> Dense:
         total = np.cumsum(net)
         before = np.concatenate([[0], total])[offset[row]]
         values[f"opening_{part}"] = total - before
-    return Dense(
-        heads[keys].iloc[row], heads["months"].to_numpy(np.int64)[row], tenure, open_tenure[row], values
-    )
+    return Dense(heads[keys].iloc[row], heads["months"].to_numpy(np.int64)[row], tenure, open_tenure[row], values)
 
 
 def _net(values: dict[str, Ints], part: str) -> Ints:
@@ -83,24 +81,18 @@ def _shift(flow: Ints, tenure: Ints) -> Ints:
     return np.where(tenure == 0, 0, moved)
 
 
-def build(
-    steps: pd.DataFrame, *, by: tuple[str, ...], causes: tuple[str, ...], period: int, bucket: int
-) -> Frames:
+def build(steps: pd.DataFrame, *, by: tuple[str, ...], causes: tuple[str, ...], period: int, bucket: int) -> Frames:
     """Build the frames of a table from its steps; `period` and `bucket` are in months."""
     keys = ["cohort", *by]
     grid = dense(steps, keys, period)
-    return Frames(
-        _cells(grid, keys, causes, period, bucket), _in_force(grid, keys, period), _new(steps, keys)
-    )
+    return Frames(_cells(grid, keys, causes, period, bucket), _in_force(grid, keys, period), _new(steps, keys))
 
 
 def _money(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return np.asarray(values, dtype=np.int64) / SCALE
 
 
-def _group(
-    grid: Dense, columns: dict[str, Ints], keep: npt.NDArray[np.bool_], keys: list[str]
-) -> pd.DataFrame:
+def _group(grid: Dense, columns: dict[str, Ints], keep: npt.NDArray[np.bool_], keys: list[str]) -> pd.DataFrame:
     table = grid.keys.reset_index(drop=True).assign(**columns)[keep]
     return sum_by(table, keys)
 

@@ -57,9 +57,7 @@ def read_date(frame: Lazy, name: str) -> ReadDate:
     if kind == nw.Unknown:  # a column of nulls only
         return ReadDate(column.cast(nw.Date), fine)
     if not collect(frame.select(n=count(~column.is_null())))[0]["n"]:
-        return ReadDate(
-            nw.lit(None).cast(nw.Date), fine
-        )  # an empty column has whatever type its reader chose
+        return ReadDate(nw.lit(None).cast(nw.Date), fine)  # an empty column has whatever type its reader chose
     raise DataError(f"column {name!r} is {kind}, not a date. Hand in dates, timestamps or YYYY-MM-DD text.")
 
 

@@ -28,9 +28,7 @@ def counts_to_cells(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]
         cells[name] = _whole(frame[name], name)
     cells = cells.sort_values([*keys, "tenure"], ignore_index=True)
     _check(cells, keys)
-    out = cells[[*keys, "tenure"]].assign(
-        bucket=np.int64(0), at_risk=cells["at_risk"], churned=cells["churned"]
-    )
+    out = cells[[*keys, "tenure"]].assign(bucket=np.int64(0), at_risk=cells["at_risk"], churned=cells["churned"])
     for name in ("expanded", "contracted", "late_entered"):
         out[name] = np.int64(0)
     for name in (*MONEY, *SQUARES):
@@ -52,9 +50,7 @@ def _whole(values: pd.Series, name: str) -> pd.Series:
 
 def _check(cells: pd.DataFrame, keys: list[str]) -> None:
     twice = cells.duplicated([*keys, "tenure"])
-    _refuse(
-        cells, keys, twice, "a cell is given twice", "Sum them, or name the segment column they differ in."
-    )
+    _refuse(cells, keys, twice, "a cell is given twice", "Sum them, or name the segment column they differ in.")
     over = cells["churned"] > cells["at_risk"]
     fix = "Count a reactivation as a new subscription."
     _refuse(cells, keys, over, "churned exceeds at_risk", fix, "churned", ">", "at_risk")
@@ -65,9 +61,7 @@ def _check(cells: pd.DataFrame, keys: list[str]) -> None:
     _refuse(shown, keys, rising, "at_risk rises", fix, "at_risk", ">", "before")
 
 
-def _refuse(
-    cells: pd.DataFrame, keys: list[str], bad: pd.Series, what: str, fix: str, *comparison: str
-) -> None:
+def _refuse(cells: pd.DataFrame, keys: list[str], bad: pd.Series, what: str, fix: str, *comparison: str) -> None:
     if not bad.any():
         return
     named = []

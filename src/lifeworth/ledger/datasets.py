@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final, Literal
 
@@ -42,6 +42,57 @@ _CHANNEL_CAC: Final[dict[tuple[str, str], float]] = {
     ("SMB", "partner"): 900.0,
 }
 _TRIAL_SHARE: Final = {"Enterprise": 0.0, "Mid-market": 0.08, "SMB": 0.15}
+
+
+def _onboarding(first: float, last: float) -> tuple[float, ...]:
+    """Three months of `first`, then a fall from 60% of the way above `last` that halves every six months."""
+    later = (last + 0.6 * (first - last) * 0.5 ** (k / 6) for k in range(57))
+    return (first, first, first, *later, last)
+
+
+_SEGMENTS: Final = (
+    SegmentWorld(
+        labels=("Enterprise",),
+        accounts_per_month=12.0,
+        arpa=4_000.0,
+        arpa_spread=0.55,
+        hazard=_onboarding(0.015, 0.005),
+        expansion_monthly=0.016,
+        expansion_jump=0.20,
+        contraction_monthly=0.002,
+        contraction_jump=0.15,
+        add_on_share=0.50,
+        channels=_CHANNELS["Enterprise"],
+    ),
+    SegmentWorld(
+        labels=("Mid-market",),
+        accounts_per_month=40.0,
+        arpa=900.0,
+        arpa_spread=0.45,
+        hazard=_onboarding(0.040, 0.011),
+        expansion_monthly=0.009,
+        expansion_jump=0.18,
+        contraction_monthly=0.002,
+        contraction_jump=0.15,
+        add_on_share=0.35,
+        return_share=0.03,
+        channels=_CHANNELS["Mid-market"],
+    ),
+    SegmentWorld(
+        labels=("SMB",),
+        accounts_per_month=115.0,
+        arpa=150.0,
+        arpa_spread=0.40,
+        hazard=_onboarding(0.070, 0.020),
+        expansion_monthly=0.004,
+        expansion_jump=0.20,
+        contraction_monthly=0.002,
+        contraction_jump=0.20,
+        add_on_share=0.25,
+        return_share=0.03,
+        channels=_CHANNELS["SMB"],
+    ),
+)
 
 
 def discounted(
@@ -100,9 +151,7 @@ def true_cltv(
     """
     path = true_path(world, segment, months=round(12 * horizon_years), acquired_month=acquired_month)
     money = path["revenue"].to_numpy()
-    value = discounted(
-        money, gross_margin=gross_margin, discount_rate_annual=discount_rate_annual, timing=timing
-    )
+    value = discounted(money, gross_margin=gross_margin, discount_rate_annual=discount_rate_annual, timing=timing)
     return float(value)
 
 
@@ -156,9 +205,7 @@ def true_residual(
     for key in dict.fromkeys(keys):
         ahead = true_forward(world, world.segment(*key[:-1]), tenure=int(key[-1]), months=months)
         money = ahead["revenue"].to_numpy()[:-1]
-        value = discounted(
-            money, gross_margin=gross_margin, discount_rate_annual=discount_rate_annual, timing=timing
-        )
+        value = discounted(money, gross_margin=gross_margin, discount_rate_annual=discount_rate_annual, timing=timing)
         worth[key] = float(value)
     return in_force["amount"] * pd.Series([worth[key] for key in keys], index=in_force.index, dtype=float)
 
@@ -269,60 +316,13 @@ def saas(seed: int = 7, scale: float = 1.0) -> SaasDemo:
 
 
 def _saas_world(scale: float) -> World:
-    enterprise = SegmentWorld(
-        labels=("Enterprise",),
-        accounts_per_month=12.0 * scale,
-        arpa=4_000.0,
-        arpa_spread=0.55,
-        hazard=_onboarding(0.015, 0.005),
-        expansion_monthly=0.016,
-        expansion_jump=0.20,
-        contraction_monthly=0.002,
-        contraction_jump=0.15,
-        add_on_share=0.50,
-        channels=_CHANNELS["Enterprise"],
-    )
-    mid_market = SegmentWorld(
-        labels=("Mid-market",),
-        accounts_per_month=40.0 * scale,
-        arpa=900.0,
-        arpa_spread=0.45,
-        hazard=_onboarding(0.040, 0.011),
-        expansion_monthly=0.009,
-        expansion_jump=0.18,
-        contraction_monthly=0.002,
-        contraction_jump=0.15,
-        add_on_share=0.35,
-        return_share=0.03,
-        channels=_CHANNELS["Mid-market"],
-    )
-    smb = SegmentWorld(
-        labels=("SMB",),
-        accounts_per_month=115.0 * scale,
-        arpa=150.0,
-        arpa_spread=0.40,
-        hazard=_onboarding(0.070, 0.020),
-        expansion_monthly=0.004,
-        expansion_jump=0.20,
-        contraction_monthly=0.002,
-        contraction_jump=0.20,
-        add_on_share=0.25,
-        return_share=0.03,
-        channels=_CHANNELS["SMB"],
-    )
     return World(
-        segments=(enterprise, mid_market, smb),
+        segments=tuple(replace(law, accounts_per_month=law.accounts_per_month * scale) for law in _SEGMENTS),
         months=MONTHS,
         as_of=AS_OF,
         calendar=tuple(level for level in _CALENDAR for _ in range(3)),
         quality=tuple(level for level in _QUALITY for _ in range(3)),
     )
-
-
-def _onboarding(first: float, last: float) -> tuple[float, ...]:
-    """Three months of `first`, then a fall from 60% of the way above `last` that halves every six months."""
-    later = (last + 0.6 * (first - last) * 0.5 ** (k / 6) for k in range(57))
-    return (first, first, first, *later, last)
 
 
 def _with_trials(spells: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

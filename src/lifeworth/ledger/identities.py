@@ -19,9 +19,7 @@ CENT = 0.005
 def check_closing(cells: pd.DataFrame, keys: list[str]) -> None:
     """Check closing = opening + expansion - contraction - churned_amount in every cell."""
     implied = cells["opening"] + cells["expansion"] - cells["contraction"] - cells["churned_amount"]
-    _refuse(
-        cells, keys, cells["closing"], implied, "closing = opening + expansion - contraction - churned_amount"
-    )
+    _refuse(cells, keys, cells["closing"], implied, "closing = opening + expansion - contraction - churned_amount")
 
 
 def check_chain(cells: pd.DataFrame, in_force: pd.DataFrame, keys: list[str]) -> None:

@@ -129,9 +129,7 @@ class Ledger:
         """
         optional = Optional(acquired=acquired, currency=currency)
         day = as_date(as_of, what="as_of")
-        read = read_snapshots(
-            open_source(source), day, columns, optional, every=every, bridge_gap_days=bridge_gap_days
-        )
+        read = read_snapshots(open_source(source), day, columns, optional, every=every, bridge_gap_days=bridge_gap_days)
         return cls._of(read, day, amount_per, bridge_gap_days, optional=optional)
 
     @classmethod
@@ -158,15 +156,11 @@ class Ledger:
         optional = Optional(acquired=acquired, cause=cause, currency=currency)
         day = as_date(as_of, what="as_of")
         kinds = (strip,) if isinstance(strip, str) else tuple(strip)
-        read = read_movements(
-            open_source(source), day, columns, optional, strip=kinds, bridge_gap_days=bridge_gap_days
-        )
+        read = read_movements(open_source(source), day, columns, optional, strip=kinds, bridge_gap_days=bridge_gap_days)
         return cls._of(read, day, amount_per, bridge_gap_days, optional=optional)
 
     @classmethod
-    def _of(
-        cls, read: Relation, as_of: date, amount_per: str, bridge_gap_days: int, *, optional: Optional
-    ) -> Ledger:
+    def _of(cls, read: Relation, as_of: date, amount_per: str, bridge_gap_days: int, *, optional: Optional) -> Ledger:
         months_in(amount_per, what="amount_per")
         return cls(
             as_of=as_of,
@@ -214,9 +208,7 @@ class Ledger:
         causes = causes_of(self._rows, grid) if self.has_cause else ()
         found = aggregate(self._rows, grid, causes)
         if found.empty:
-            raise DataError(
-                "no row was in force by as_of. Move as_of, or look at the notes in `ledger.checks`."
-            )
+            raise DataError("no row was in force by as_of. Move as_of, or look at the notes in `ledger.checks`.")
         checks = settle(table_checks(found, self._rows, grid))
         table = CohortTable.from_steps(
             found,
@@ -233,9 +225,7 @@ class Ledger:
         self._recount(table)
         return table
 
-    def accounts_in_force(
-        self, *, period: str = "month", cohort: str = "quarter", by: Sequence[str] = ()
-    ) -> Lazy:
+    def accounts_in_force(self, *, period: str = "month", cohort: str = "quarter", by: Sequence[str] = ()) -> Lazy:
         """List the accounts in force at `as_of`, still in the engine.
 
         Columns: customer_id, cohort, the segments, tenure, elapsed (months of the open tenure), amount.
@@ -253,6 +243,10 @@ class Ledger:
             amount=nw.col("lw_level").cast(nw.Float64) / SCALE,
         )
 
+    def beside(self, frame: object) -> Lazy:
+        """Bring a small frame to the ledger's engine, to be joined there."""
+        return open_source(frame, beside=self._source).frame
+
     @property
     def _rows(self) -> Lazy:
         return self._source.frame
@@ -264,9 +258,7 @@ class Ledger:
             n for n in names if names.count(n) > 1 or n.startswith(("x_", "churned_"))
         ]
         if taken:
-            raise DefinitionError(
-                f"by={taken[0]!r} is a column of the table itself. Rename it in the source."
-            )
+            raise DefinitionError(f"by={taken[0]!r} is a column of the table itself. Rename it in the source.")
         return Grid(
             as_of=self.as_of,
             period=months_in(period, what="period"),

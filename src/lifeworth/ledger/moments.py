@@ -58,9 +58,7 @@ def causes_of(rows: Lazy, grid: Grid) -> tuple[str, ...]:
     ended = effective(rows, grid.as_of).filter(grid.as_of >= nw.col("lw_end"))
     found = collect(ended.select("lw_cause").unique().sort("lw_cause").head(MAX_CAUSES + 1))
     if len(found) > MAX_CAUSES:
-        raise DataError(
-            f"the cause column has more than {MAX_CAUSES} values. Group them first, or leave cause= out."
-        )
+        raise DataError(f"the cause column has more than {MAX_CAUSES} values. Group them first, or leave cause= out.")
     clash = [row["lw_cause"] for row in found if row["lw_cause"] in {"amount", "sq"}]
     if clash:
         raise DataError(f"the cause {clash[0]!r} would name a money column, churned_{clash[0]}. Rename it.")

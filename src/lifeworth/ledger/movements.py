@@ -115,9 +115,7 @@ def _check_strip(rows: Lazy, strip: tuple[str, ...]) -> None:
     kinds = [row["lw_kind"] for row in collect(rows.select("lw_kind").unique().sort("lw_kind").head(50))]
     absent = [kind for kind in strip if kind not in kinds]
     if absent:
-        raise DataError(
-            f"strip= names kinds that do not occur: {', '.join(absent)}. Kinds: {', '.join(kinds)}."
-        )
+        raise DataError(f"strip= names kinds that do not occur: {', '.join(absent)}. Kinds: {', '.join(kinds)}.")
 
 
 def levels(rows: Lazy, own: list[str]) -> Lazy:
@@ -162,18 +160,14 @@ def _level_checks(full: Lazy, *, stripped: bool) -> tuple[Check, ...]:
     if not stripped:
         left = (nw.col("lw_churned") == 1) & (nw.col("lw_plain") != nw.col("lw_opened"))
         fix = "Make the churn as large as the level, or call it contraction."
-        rules.append(
-            Rule("churn_leaves_money", "error", left, "churn does not leave zero on {rows} days", fix)
-        )
+        rules.append(Rule("churn_leaves_money", "error", left, "churn does not leave zero on {rows} days", fix))
     return run_rules(full, rules)
 
 
 def _spells(full: Lazy, own: list[str]) -> Lazy:
     """Make one spell per stretch of constant level; its end carries the cause of the churn that ended it."""
     following = {"lw_end": START.shift(-1), "lw_why": nw.col("lw_cause").shift(-1)}
-    dated = full.with_columns(
-        **{name: value.over("lw_id", order_by=_DATE_ORDER) for name, value in following.items()}
-    )
+    dated = full.with_columns(**{name: value.over("lw_id", order_by=_DATE_ORDER) for name, value in following.items()})
     level = nw.col("lw_level")
     kept = [name for name in own if not name.startswith("lw_")]
     return dated.filter(level > 0).select(

@@ -184,9 +184,7 @@ def true_hazard(
     return np.asarray(-np.expm1(np.log1p(-segment.hazards(age)) * np.exp(eta)))
 
 
-def true_path(
-    world: World, segment: SegmentWorld, *, months: int, acquired_month: int | None = None
-) -> pd.DataFrame:
+def true_path(world: World, segment: SegmentWorld, *, months: int, acquired_month: int | None = None) -> pd.DataFrame:
     """Give the accounts and the money per month expected at the opening of tenures, per acquired account.
 
     The expectation over starting amounts, which matters if there is `size_churn`, is a Gauss-Hermite sum.
@@ -223,9 +221,7 @@ def true_path(
     return pd.DataFrame(rows, columns=["tenure", "logos", "revenue"])
 
 
-def true_survival(
-    world: World, segment: SegmentWorld, *, months: int, acquired_month: int | None = None
-) -> Floats:
+def true_survival(world: World, segment: SegmentWorld, *, months: int, acquired_month: int | None = None) -> Floats:
     """Probability that an account is still there after 0 .. months months; (months + 1,)."""
     path = true_path(world, segment, months=months + 1, acquired_month=acquired_month)
     return path["logos"].to_numpy()
@@ -326,9 +322,7 @@ def _new_lives(world: World, segment: SegmentWorld, rng: np.random.Generator) ->
 
 def _dates(world: World, month: Ints, day: Ints) -> npt.NDArray[np.datetime64]:
     later = np.where(month == _NEVER, 0, month - world.months + 1).astype("timedelta64[M]")
-    dates = (np.datetime64(world.as_of, "M") + later).astype("datetime64[D]") + (day - 1).astype(
-        "timedelta64[D]"
-    )
+    dates = (np.datetime64(world.as_of, "M") + later).astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
     return np.where(month == _NEVER, np.datetime64("NaT", "D"), dates).astype("datetime64[s]")
 
 

@@ -37,9 +37,7 @@ def read_snapshots(
     grid = rows.select("lw_start").unique()
     _check_grid([row["lw_start"] for row in collect(grid.sort("lw_start"))], step, every, as_of)
     after = nw.col("lw_start").shift(-1).over(order_by="lw_start")
-    spells = rows.drop("lw_end", "lw_unreadable").join(
-        grid.with_columns(lw_end=after), on="lw_start", how="left"
-    )
+    spells = rows.drop("lw_end", "lw_unreadable").join(grid.with_columns(lw_end=after), on="lw_start", how="left")
     return finish(source, spells, own, as_of, checks, optional, bridge_gap_days)
 
 

@@ -156,9 +156,7 @@ def currencies(rows: Lazy, column: str) -> tuple[str | None, tuple[Check, ...]]:
 
 def _consecutive(rows: Lazy, as_of: date) -> Lazy:
     order = ["lw_start", "lw_last", "lw_money"]
-    live = effective(rows, as_of).select(
-        "lw_id", "lw_start", "lw_money", lw_last=nw.coalesce(END, nw.lit(FAR))
-    )
+    live = effective(rows, as_of).select("lw_id", "lw_start", "lw_money", lw_last=nw.coalesce(END, nw.lit(FAR)))
     last = nw.col("lw_last")
     with_reach = live.with_columns(lw_reach=last.cum_max().over("lw_id", order_by=order))
     before = {
@@ -167,9 +165,7 @@ def _consecutive(rows: Lazy, as_of: date) -> Lazy:
         "lw_money_0": MONEY.shift(1),
         "lw_reach_0": nw.col("lw_reach").shift(1),
     }
-    return with_reach.with_columns(
-        **{name: value.over("lw_id", order_by=order) for name, value in before.items()}
-    )
+    return with_reach.with_columns(**{name: value.over("lw_id", order_by=order) for name, value in before.items()})
 
 
 def between_rows(rows: Lazy, as_of: date, *, bridge_gap_days: int, inclusive: bool) -> tuple[Check, ...]:
@@ -205,8 +201,7 @@ def between_rows(rows: Lazy, as_of: date, *, bridge_gap_days: int, inclusive: bo
 
 def _looks_inclusive(found: dict[str, Any], named: tuple[str, ...]) -> Check:
     message = (
-        f"{found['day']:,} of {found['pairs']:,} consecutive spells leave a gap of exactly one day: "
-        "ends look inclusive"
+        f"{found['day']:,} of {found['pairs']:,} consecutive spells leave a gap of exactly one day: ends look inclusive"
     )
     return Check("end_inclusive", "warning", found["day"], named, message, "Pass end_inclusive=True.")
 

@@ -32,9 +32,7 @@ def triangle(
     seen = np.arange(opening.shape[1])[None, :] < complete.to_numpy()[:, None]
     seen &= opening.notna().cummax(axis=1).to_numpy()
     opening = opening.fillna(0.0).where(seen)
-    return _named(
-        opening if kind == "revenue" else (opening * payments_per_period).cumsum(axis=1, skipna=False)
-    )
+    return _named(opening if kind == "revenue" else (opening * payments_per_period).cumsum(axis=1, skipna=False))
 
 
 def _chained(ratio: pd.Series) -> pd.DataFrame:

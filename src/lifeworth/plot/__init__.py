@@ -1,0 +1,7 @@
+"""Pictures: each takes a result and gives a Matplotlib figure; nothing is shown and no global state is touched."""
+
+from lifeworth.plot.cash_bands import bands
+from lifeworth.plot.formula_points import compare
+from lifeworth.plot.survival_curves import survival
+
+__all__ = ["bands", "compare", "survival"]

@@ -1,0 +1,167 @@
+"""Keeping a fit: a folder with `fit.json` and `draws.nc`, which load without PyMC and hold no customer rows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from lifeworth.churn import CURVES
+from lifeworth.effects import EFFECTS
+from lifeworth.errors import StoreError
+from lifeworth.expansion import EXPANSIONS
+from lifeworth.indexing import TableIndex
+from lifeworth.ledger import CohortTable
+from lifeworth.model import Model
+from lifeworth.results import Diagnostics, Fit, SamplerOptions
+
+SCHEMA = 1
+_TABLE = ("period", "cohort_by", "calendar", "by", "amount_per", "currency", "causes")
+
+
+def save_fit(fit: Fit, path: str | Path) -> None:
+    """Write a fit to a folder; an existing fit there is replaced, each file in one step.
+
+    Parameters
+    ----------
+    fit : Fit
+    path : path
+        A folder, made where it is missing.
+    """
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = folder / f".draws.{os.getpid()}.nc"
+    groups = {**fit.draws, "table": _to_dataset(_cells(fit.table))}
+    for i, (name, dataset) in enumerate(groups.items()):
+        dataset.to_netcdf(arrays, group=name, mode="a" if i else "w", engine="h5netcdf")
+    record = folder / f".fit.{os.getpid()}.json"
+    record.write_text(json.dumps(_record(fit), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    arrays.replace(folder / "draws.nc")
+    record.replace(folder / "fit.json")
+
+
+def load(path: str | Path) -> Fit:
+    """Read a fit back from its folder.
+
+    Raises
+    ------
+    StoreError
+        There is no fit, it was written by another schema, or the table does not have the content it was fitted to.
+    """
+    folder = Path(path)
+    try:
+        record = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{folder} holds no fit: fit.json is missing. `Fit.save` writes one.") from None
+    except ValueError as error:
+        raise StoreError(f"{folder / 'fit.json'} is damaged: {error}") from error
+    if record.get("schema") != SCHEMA:
+        raise StoreError(f"{folder} has schema {record.get('schema')}, this version reads {SCHEMA}. Fit again.")
+    try:
+        groups = {n: _read(folder / "draws.nc", n) for n in (*record["parts"], "table")}
+    except (OSError, KeyError, ValueError) as error:
+        raise StoreError(f"{folder / 'draws.nc'} cannot be read: {error}") from error
+    table = _table(_from_dataset(groups.pop("table")), record["table"])
+    if table.fingerprint != record["table"]["fingerprint"]:
+        raise StoreError(f"the table in {folder} is not the one that was fitted: its content has another hash.")
+    return Fit(
+        model=_model(record["model"]),
+        table=table,
+        index=TableIndex.of(table),
+        draws=groups,
+        diagnostics=Diagnostics(pd.DataFrame(record["diagnostics"])),
+        seed=record["seed"],
+        options=SamplerOptions(**record["options"]),
+        notes=tuple(record["notes"]),
+        version=record["version"],
+    )
+
+
+def _record(fit: Fit) -> dict[str, Any]:
+    model, table = fit.model, fit.table
+    return {
+        "schema": SCHEMA,
+        "version": fit.version,
+        "seed": fit.seed,
+        "options": asdict(fit.options),
+        "notes": list(fit.notes),
+        "parts": list(fit.draws),
+        "diagnostics": fit.diagnostics.table.to_dict(orient="records"),
+        "model": {
+            "churn": _definition(model.churn),
+            "expansion": _definition(model.expansion),
+            "effects": [_definition(effect) for effect in model.effects],
+            "pooling": model.pooling,
+            "priors": [[name, list(interval)] for name, interval in model.priors],
+        },
+        "table": {
+            **{name: getattr(table, name) for name in _TABLE},
+            "as_of": None if table.as_of is None else table.as_of.isoformat(),
+            "fingerprint": table.fingerprint,
+        },
+    }
+
+
+def _definition(thing: Any) -> dict[str, Any]:
+    return {"name": type(thing).__name__, "settings": thing.settings()}
+
+
+def _model(record: Mapping[str, Any]) -> Model:
+    return Model(
+        churn=_made(CURVES, record["churn"]),
+        expansion=_made(EXPANSIONS, record["expansion"]),
+        effects=tuple(_made(EFFECTS, effect) for effect in record["effects"]),
+        pooling=record["pooling"],
+        priors=tuple((name, (low, high)) for name, (low, high) in record["priors"]),
+    )
+
+
+def _made(registry: Mapping[str, Any], record: Mapping[str, Any]) -> Any:
+    if record["name"] not in registry:
+        raise StoreError(f"{record['name']} is not defined here: import the module that defines it, then load again.")
+    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in record["settings"].items()}
+    return registry[record["name"]](**settings)
+
+
+def _cells(table: CohortTable) -> pd.DataFrame:
+    """What a table can be built again from: its steps, or the counts it was given."""
+    if table.steps is not None:
+        return table.steps
+    return table.frame[["cohort", *table.by, "tenure", "at_risk", "churned"]]
+
+
+def _table(cells: pd.DataFrame, record: Mapping[str, Any]) -> CohortTable:
+    if record["as_of"] is None:
+        return CohortTable.from_counts(cells, period=record["period"])
+    named = {name: record[name] for name in _TABLE}
+    named |= {name: tuple(record[name]) for name in ("by", "causes")}
+    return CohortTable.from_steps(cells, as_of=date.fromisoformat(record["as_of"]), **named)
+
+
+def _to_dataset(frame: pd.DataFrame) -> xr.Dataset:
+    columns = {name: ("row", _plain(frame[name])) for name in frame.columns}
+    return xr.Dataset(columns, attrs={"columns": list(frame.columns)})
+
+
+def _plain(column: pd.Series) -> Any:
+    values = column.to_numpy()
+    return values if values.dtype.kind in "iufb" else values.astype(str).astype(object)
+
+
+def _from_dataset(dataset: xr.Dataset) -> pd.DataFrame:
+    frame = pd.DataFrame({str(name): dataset[name].to_numpy() for name in dataset.attrs["columns"]})
+    return frame.convert_dtypes(
+        infer_objects=True, convert_integer=False, convert_floating=False, convert_boolean=False, convert_string=False
+    )
+
+
+def _read(path: Path, group: str) -> xr.Dataset:
+    with xr.open_dataset(path, group=group, engine="h5netcdf") as dataset:
+        return dataset.load()
