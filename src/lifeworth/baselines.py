@@ -56,8 +56,8 @@ def _carried(
         past, held, keys = past.assign(_all=0), held.assign(_all=0), ["_all"]
     out = {"logo_retention": _stayed(past, held, keys, rng, draws)}
     if money:
-        kept = _stayed(money_counts(past), _effective(held), keys, rng, draws)
-        sums = past.groupby(keys)[["opening", "churned_amount", "expansion", "contraction"]].sum()
+        sums = past.groupby(keys)[["opening", "opening_sq", "churned_amount", "expansion", "contraction"]].sum()
+        kept = _stayed(money_counts(sums.reset_index()), _effective(held), keys, rng, draws)
         survivors = sums["opening"] - sums["churned_amount"]
         lost = (1 - _looked_up(sums["contraction"] / survivors, held, keys)).to_numpy()
         grown = _looked_up(sums["expansion"] / survivors, held, keys).to_numpy()

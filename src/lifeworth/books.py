@@ -28,7 +28,7 @@ class Rows:
     def of(cls, cohorts: list[str], segments: list[tuple[str, ...]], by: tuple[str, ...]) -> Rows:
         """Rows for each cohort and segment, each cohort, each segment and everything.
 
-        New and reactivated accounts are not part of the totals over cohorts.
+        New accounts are not part of the totals over cohorts.
         """
         every = tuple(ALL for _ in by)
         rows: dict[tuple[str, tuple[str, ...]], list[int]] = {}
@@ -50,8 +50,8 @@ class Book:
     Parameters
     ----------
     groups : Groups
-    cohorts : list of str
-        Label of each group.
+    cohorts, segments : list
+        Labels of each group; those of what was never observed too.
     rows : Rows
     opening : array (groups,)
         Years from as_of to the opening of step 0; negative in the past.
@@ -63,6 +63,7 @@ class Book:
 
     groups: Groups
     cohorts: list[str]
+    segments: list[tuple[str, ...]]
     rows: Rows
     opening: Floats
     first_payment: Floats
@@ -72,12 +73,12 @@ class Book:
 def acquired(table: CohortTable, index: TableIndex, economics: Economics, arpa: Floats | None) -> Book:
     """Accounts since acquisition by cohort, segment and age; and those of the last twelve months once more, as new.
 
-    `arpa` is the ARPA by segment for a table without money.
+    Accounts that came back are a cohort of their own and not new. `arpa` is the ARPA by segment for a table without money.
     """
     period = table.months_per_period
     frame = table.acquisitions if arpa is None else _of_counts(table, index, arpa)
     amounts = ["accounts", "amount", "amount_sq"]
-    recent = frame[frame["months"] < 12]
+    recent = frame[(frame["months"] < 12) & (frame["cohort"] != REACTIVATED)]
     frame = pd.concat(
         [frame, _summed(recent, table.by, amounts).assign(cohort=NEW, months=0)],
         ignore_index=True,
@@ -88,6 +89,7 @@ def acquired(table: CohortTable, index: TableIndex, economics: Economics, arpa: 
     return Book(
         groups=replace(groups, months=period - months),
         cohorts=cohorts,
+        segments=segments,
         rows=Rows.of(cohorts, segments, table.by),
         opening=-months / 12,
         first_payment=np.full(len(frame), period / 12 if economics.timing == "end" else 0.0),
@@ -108,6 +110,7 @@ def in_force(table: CohortTable, index: TableIndex, economics: Economics) -> Boo
     return Book(
         groups=replace(groups, months=left),
         cohorts=cohorts,
+        segments=segments,
         rows=Rows.of(cohorts, segments, table.by),
         opening=-elapsed / 12,
         first_payment=left / 12 if end else -elapsed / 12,

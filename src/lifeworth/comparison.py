@@ -193,9 +193,9 @@ def verdict(estimate: float, reason: str, mean: float, low: float, high: float) 
         side = "above" if estimate > high else "below" if estimate < low else "inside"
         return f"{side} the band; the posterior mean is not positive"
     ratio = estimate / mean
-    gap = f"{abs(ratio - 1):.0%}" if ratio < 10 else f"{ratio:,.0f} times"
+    gap = f"{abs(ratio - 1):.0%}"
     if estimate > high:
-        return f"above P90: overstates by {gap}"
+        return f"above P90: overstates {f'by {gap}' if ratio < 10 else f'{ratio:,.0f}-fold'}"
     if estimate < low:
         return f"below P10: understates by {gap}"
     return f"inside the band: {gap} {'above' if estimate >= mean else 'below'} the mean"

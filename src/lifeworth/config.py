@@ -83,21 +83,21 @@ class Section(BaseModel):
 class LedgerSection(Section):
     """Where the rows are and how to read them."""
 
-    source: str | None = Field(None, description="Parquet or CSV file or glob with the ledger.")
-    kind: Literal["spells", "snapshots", "movements"] = Field("spells", description="What one row is.")
-    as_of: str | None = Field(None, description="Day the ledger is read at, such as 2026-06-30.")
-    amount_per: Length = Field("month", description="What the amount is paid for.")
+    source: str | None = Field(default=None, description="Parquet or CSV file or glob with the ledger.")
+    kind: Literal["spells", "snapshots", "movements"] = Field(default="spells", description="What one row is.")
+    as_of: str | None = Field(default=None, description="Day the ledger is read at, such as 2026-06-30.")
+    amount_per: Length = Field(default="month", description="What the amount is paid for.")
     column: Annotated[_Pairs, _written("OURS=THEIRS")] = Field(
-        {}, description="Name of one of our columns in the source, such as customer_id=account; repeatable."
+        default={}, description="Name of one of our columns in the source, such as customer_id=account; repeatable."
     )
-    acquired: str | None = Field(None, description="Column with the true start of the first life.")
-    cause: str | None = Field(None, description="Column that says why a spell ended.")
-    term_months: str | None = Field(None, description="Contract length: a column, or a number of months.")
-    bridge_gap_days: int = Field(0, ge=0, description="A gap of at most this many days does not end a life.")
-    currency: str | None = Field(None, description="A column, or the three-letter code itself.")
-    every: Length = Field("month", description="Snapshots only: time from one to the next.")
+    acquired: str | None = Field(default=None, description="Column with the true start of the first life.")
+    cause: str | None = Field(default=None, description="Column that says why a spell ended.")
+    term_months: str | None = Field(default=None, description="Contract length: a column, or a number of months.")
+    bridge_gap_days: int = Field(default=0, ge=0, description="A gap of at most this many days does not end a life.")
+    currency: str | None = Field(default=None, description="A column, or the three-letter code itself.")
+    every: Length = Field(default="month", description="Snapshots only: time from one to the next.")
     strip: Annotated[_Names, OnTheLine(repeated=False, metavar="KIND,...")] = Field(
-        (), description="Movements only: kinds that are taken out, such as price."
+        default=(), description="Movements only: kinds that are taken out, such as price."
     )
 
     def read(self) -> Ledger:
@@ -133,10 +133,10 @@ _SPECIFIC = {name for names in _LEDGER_ARGUMENTS.values() for name in names}
 class TableSection(Section):
     """How rows are counted into cells."""
 
-    period: Length = Field("month", description="Length of a tenure: how often an account may leave.")
-    cohort: Length = Field("quarter", description="How acquisitions are grouped.")
-    calendar: Length = Field("quarter", description="Length of a calendar bucket, counted back from as-of.")
-    by: Annotated[_Names, _NAMES] = Field((), description="Segment columns.")
+    period: Length = Field(default="month", description="Length of a tenure: how often an account may leave.")
+    cohort: Length = Field(default="quarter", description="How acquisitions are grouped.")
+    calendar: Length = Field(default="quarter", description="Length of a calendar bucket, counted back from as-of.")
+    by: Annotated[_Names, _NAMES] = Field(default=(), description="Segment columns.")
 
     def count(self, ledger: Ledger) -> CohortTable:
         """The ledger's cells."""
@@ -146,17 +146,17 @@ class TableSection(Section):
 class ModelSection(Section):
     """What is fitted and how it is sampled."""
 
-    churn: str = Field("Smooth", description="Churn curve: Smooth, Geometric, ShiftedBetaGeometric.")
-    expansion: str = Field("Constant", description="Law of the survivors' growth: Constant, Flat.")
+    churn: str = Field(default="Smooth", description="Churn curve: Smooth, Geometric, ShiftedBetaGeometric.")
+    expansion: str = Field(default="Constant", description="Law of the survivors' growth: Constant, Flat.")
     pooling: Literal["partial", "complete", "none"] = Field(
-        "partial", description="Segments and cohorts share strength, are one, or stand alone."
+        default="partial", description="Segments and cohorts share strength, are one, or stand alone."
     )
-    seed: int | None = Field(None, ge=0, description="The same seed gives the same numbers.")
-    draws: int = Field(1000, ge=1, description="Draws kept per chain.")
-    tune: int = Field(500, ge=1, description="Draws spent on tuning per chain.")
-    chains: int = Field(4, ge=1, description="Independent chains.")
+    seed: int | None = Field(default=None, ge=0, description="The same seed gives the same numbers.")
+    draws: int = Field(default=1000, ge=1, description="Draws kept per chain.")
+    tune: int = Field(default=500, ge=1, description="Draws spent on tuning per chain.")
+    chains: int = Field(default=4, ge=1, description="Independent chains.")
     prior: Annotated[_Intervals, _written("NAME=LOW:HIGH")] = Field(
-        {}, description="90% interval of a parameter in natural units; repeatable."
+        default={}, description="90% interval of a parameter in natural units; repeatable."
     )
 
     def arguments(self) -> dict[str, Any]:
@@ -178,14 +178,20 @@ class ModelSection(Section):
 class EconomicsSection(Section):
     """What turns revenue into money."""
 
-    gross_margin: Annotated[_Amounts, _AMOUNTS] = Field(None, description="Share of revenue left after serving it.")
-    discount_rate: float | None = Field(None, description="Discount rate a year, such as 0.12.")
-    horizon: float | None = Field(None, description="Years that are valued.")
-    timing: Literal["end", "start"] = Field("end", description="When the payment of a period falls.")
-    cac: Annotated[_Amounts, _AMOUNTS] = Field(None, description="Cost of acquiring an account.")
-    service_cost: Annotated[_Amounts, _AMOUNTS] = Field(0.0, description="Cost of serving an account for a year.")
-    price_increase: float = Field(0.0, description="A scenario: prices rise by this a year on top of expansion.")
-    arpa: Annotated[_Amounts, _AMOUNTS] = Field(None, description="Revenue per account, for tables of counts.")
+    gross_margin: Annotated[_Amounts, _AMOUNTS] = Field(
+        default=None, description="Share of revenue left after serving it."
+    )
+    discount_rate: float | None = Field(default=None, description="Discount rate a year, such as 0.12.")
+    horizon: float | None = Field(default=None, description="Years that are valued.")
+    timing: Literal["end", "start"] = Field(default="end", description="When the payment of a period falls.")
+    cac: Annotated[_Amounts, _AMOUNTS] = Field(default=None, description="Cost of acquiring an account.")
+    service_cost: Annotated[_Amounts, _AMOUNTS] = Field(
+        default=0.0, description="Cost of serving an account for a year."
+    )
+    price_increase: float = Field(
+        default=0.0, description="A scenario: prices rise by this a year on top of expansion."
+    )
+    arpa: Annotated[_Amounts, _AMOUNTS] = Field(default=None, description="Revenue per account, for tables of counts.")
 
     def terms(self, currency: str | None) -> Economics:
         """The economics of a valuation.
@@ -216,15 +222,15 @@ class CompareSection(Section):
     """Somebody's own numbers for the formulas."""
 
     input: Annotated[_Numbers, _written("NAME=NUMBER")] = Field(
-        {}, description="A number of your own sheet for the formulas, such as churn=0.02; repeatable."
+        default={}, description="A number of your own sheet for the formulas, such as churn=0.02; repeatable."
     )
 
 
 class BacktestSection(Section):
     """What is held out and predicted."""
 
-    holdout: int = Field(4, ge=1, description="Calendar buckets that are held out and predicted.")
-    origins: int = Field(1, ge=1, description="How many dates, a bucket apart, the forecast is made at.")
+    holdout: int = Field(default=4, ge=1, description="Calendar buckets that are held out and predicted.")
+    origins: int = Field(default=1, ge=1, description="How many dates, a bucket apart, the forecast is made at.")
 
 
 class Job(Section):

@@ -151,7 +151,7 @@ class _Job:
         if self.model.pooling != "none":
             return self._hazard_once(cells, self.index, (part,))
         alone, parts = self.index.alone(), []
-        for cohort in range(self.index.shape.cohorts):
+        for cohort in range(len(self.index.cohorts)):
             for segment in range(self.index.shape.segments):
                 own = cells[(cells["cohort"] == cohort) & (cells["segment"] == segment)]
                 own = own.assign(cohort=0, segment=0, bucket=0)

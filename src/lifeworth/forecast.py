@@ -107,23 +107,27 @@ class Forecaster:
     def increments(self, weight: Weight) -> Floats:
         """The curve's log retention by unit and tenure, (draws, units, tenures).
 
-        Under pooling "none" the units are cohorts and segments; after them comes one unit per segment for an
-        unseen cohort, each draw of it taken from one of the seen cohorts.
+        Under pooling "none" the units are cohorts x segments, each with an unseen one as the last; a draw of the
+        unseen is that of one of the seen, taken at random.
         """
         churn, at = self.fit.model.churn, np.arange(self.tenures)
         if self.fit.model.pooling != "none":
             return churn.log_retention(at, self.theta(weight))[:, None, :]
         units = range(len(self.fit.units))
         every = np.stack([churn.log_retention(at, self.theta(weight, u)) for u in units], axis=1)
-        cohorts, segments = self.fit.index.shape.cohorts, self.fit.index.shape.segments
-        pick = self.rng(2).integers(cohorts, size=(self.draws, segments)) * segments + np.arange(segments)
-        return np.concatenate([every, np.take_along_axis(every, pick[:, :, None], axis=1)], axis=1)
+        cohorts, segments = len(self.fit.index.cohorts), self.fit.index.shape.segments
+        every = every.reshape(self.draws, cohorts, segments, self.tenures)
+        for axis in (2, 1):
+            pick = self.rng(2, axis).integers(every.shape[axis], size=(self.draws, 1, 1, 1))
+            every = np.concatenate([every, np.take_along_axis(every, pick, axis=axis)], axis=axis)
+        return every.reshape(self.draws, -1, self.tenures)
 
     def unit(self, groups: Groups) -> Ints:
         """Unit of each group in `increments`."""
         if self.fit.model.pooling != "none":
             return np.zeros(len(groups.segment), dtype=np.int64)
-        return groups.cohort * self.fit.index.shape.segments + groups.segment
+        cohort = np.minimum(groups.cohort, len(self.fit.index.cohorts))
+        return cohort * (self.fit.index.shape.segments + 1) + groups.segment
 
     def bucket(self, months: Ints) -> Ints:
         """Calendar position of a decision `months` from as_of; before the first observed bucket it is that."""
@@ -280,14 +284,28 @@ class _Sampled:
         self._money = self._kept = np.ones(shape)
 
     def advance(self, logo: Floats, money: Floats, growth: _Growth | None, step: int) -> None:
-        before = self._effective
-        self._accounts = self._rng.binomial(self._accounts, logo[0])
-        self._effective = self._rng.binomial(before, money[0])
+        before, accounts = self._effective, self._accounts
+        self._accounts = self._rng.binomial(accounts, logo[0])
+        self._effective = self._stayed(accounts, logo[0], money[0])
         share = np.divide(self._effective, before, out=np.zeros(before.shape), where=before > 0)
         held, kept = self._money * share, self._kept * share
         added, lost = self._jumps(held, growth, step)
         self._money = np.maximum(held + added - lost, 0.0)
         self._kept = np.maximum(kept - np.divide(lost * kept, held, out=np.zeros_like(kept), where=held > 0), 0.0)
+
+    def _stayed(self, accounts: Ints, logo: Floats, money: Floats) -> Ints:
+        """Effective accounts that stay: binomial at the rate of money, and as far as they can the accounts that stay.
+
+        They are drawn from the accounts, of which it is known how many stay; then some stay or leave besides, so
+        that their rate is that of money.
+        """
+        inside = np.minimum(self._effective, accounts)
+        same = self._rng.hypergeometric(self._accounts, accounts - self._accounts, inside)
+        same = same + self._rng.binomial(self._effective - inside, logo)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            leave_less, stay_more = money / logo, (money - logo) / (1 - logo)
+        kept = self._rng.binomial(same, np.clip(np.nan_to_num(leave_less, nan=1.0), 0.0, 1.0))
+        return kept + self._rng.binomial(self._effective - same, np.clip(np.nan_to_num(stay_more), 0.0, 1.0))
 
     def _jumps(self, held: Floats, growth: _Growth | None, step: int) -> tuple[Floats, Floats]:
         """Money added and lost by the survivors, as shares of the money the groups began with."""

@@ -41,7 +41,8 @@ class TableIndex:
     weights : tuple of float
         Share of the churn exposure in each observed calendar bucket, oldest first; the walk is centred on it.
     shape : Shape
-        Sizes and units.
+        Sizes and units. Cohorts, buckets and tenures are rounded up, so that tables cut at neighbouring dates share
+        a compilation; what is beyond the labels keeps its prior. Buckets are added before the first one.
     """
 
     segments: tuple[tuple[str, ...], ...]
@@ -55,13 +56,14 @@ class TableIndex:
         frame = table.frame
         segments = tuple(sorted(set(segment_labels(frame, table.by)))) or ((),)
         exposure = frame.groupby("bucket")["at_risk"].sum() if table.has_calendar else pd.Series({0: 1.0})
-        first = int(exposure.index.min()) if len(exposure) else 0
-        weights = exposure.reindex(range(first, 1), fill_value=0).to_numpy(dtype=float)
+        buckets = _rounded_up(1 - int(exposure.index.min()) if len(exposure) else 1)
+        weights = exposure.reindex(range(1 - buckets, 1), fill_value=0).to_numpy(dtype=float)
+        cohorts = tuple(sorted(set(frame["cohort"])))
         observed = int(frame["tenure"].max()) + 1 if len(frame) else 1
         shape = Shape(
             segments=len(segments),
-            cohorts=len(cohorts := tuple(sorted(set(frame["cohort"])))),
-            buckets=len(weights),
+            cohorts=_rounded_up(len(cohorts)),
+            buckets=buckets,
             tenures=next(size for size in _TENURE_SIZES if size >= observed),
             months_per_period=table.months_per_period,
             months_per_bucket=table.months_per_bucket,
@@ -101,6 +103,11 @@ class TableIndex:
             weights=(1.0,),
             shape=replace(self.shape, segments=1, cohorts=1, buckets=1),
         )
+
+
+def _rounded_up(size: int) -> int:
+    """Up to the next multiple of four; one stays one, as there is nothing to tell apart."""
+    return size if size < 2 else -(-size // 4) * 4
 
 
 def segment_labels(frame: pd.DataFrame, by: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -42,7 +42,7 @@ def save_fit(fit: Fit, path: str | Path) -> None:
     for i, (name, dataset) in enumerate(groups.items()):
         dataset.to_netcdf(arrays, group=name, mode="a" if i else "w", engine="h5netcdf")
     record = folder / f".fit.{os.getpid()}.json"
-    record.write_text(json.dumps(_record(fit), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    record.write_text(json.dumps(_record(fit), indent=2) + "\n", encoding="utf-8")
     arrays.replace(folder / "draws.nc")
     record.replace(folder / "fit.json")
 
@@ -157,9 +157,8 @@ def _plain(column: pd.Series) -> Any:
 
 def _from_dataset(dataset: xr.Dataset) -> pd.DataFrame:
     frame = pd.DataFrame({str(name): dataset[name].to_numpy() for name in dataset.attrs["columns"]})
-    return frame.convert_dtypes(
-        infer_objects=True, convert_integer=False, convert_floating=False, convert_boolean=False, convert_string=False
-    )
+    text = [str(name) for name in dataset.attrs["columns"] if dataset[name].dtype.kind not in "iufb"]
+    return frame.astype(dict.fromkeys(text, "str"))
 
 
 def _read(path: Path, group: str) -> xr.Dataset:

@@ -53,14 +53,14 @@ def value(fit: Fit, economics: Economics, *, draws: int = _DRAWS, seed: int | No
     _check(fit, economics)
     sizes = fit.draws["logo"].sizes
     thin = max(1, -(-sizes["chain"] * sizes["draw"] // draws))
-    months = int(np.ceil(economics.horizon_years * 12))
+    months = max(int(np.ceil(economics.horizon_years * 12)), 12)
     table = fit.table
     observed = int(table.frame["tenure"].max()) + 1
     forecaster = Forecaster(
         fit=fit,
         thin=thin,
         seed=fit.seed if seed is None else seed,
-        buckets_ahead=-(-(max(months, 12) + 2 * table.months_per_period) // table.months_per_bucket) + 1,
+        buckets_ahead=-(-(months + 2 * table.months_per_period) // table.months_per_bucket) + 1,
         tenures=observed + months // table.months_per_period + 3,
     )
     job = Job(forecaster, economics)
@@ -95,22 +95,29 @@ class Job:
         self.f, self.e, self.table = forecaster, economics, forecaster.fit.table
         self.period, self.observed = self.table.months_per_period, int(self.table.frame["tenure"].max()) + 1
         self.per_period = self.period / months_in(self.table.amount_per, what="amount_per")
-        self.margin = self._input("gross_margin", 0)
-        self.service = self._input("service_cost_annual", 1)
-        self.cac = None if economics.cac is None else self._input("cac", 2)
-        self.arpa = None if self.table.has_money else self._input("arpa", 3)
         index = forecaster.fit.index
+        self.segments = index.segments
+        self.arpa = None if self.table.has_money else self._input("arpa", 3)
         self.books = {"acquired": acquired(self.table, index, economics, _mean(self.arpa))}
         self.books["in_force"] = in_force(self.table, index, economics)
         self.books = {name: book for name, book in self.books.items() if len(book.cohorts)}
+        self.segments += tuple(sorted({s for book in self.books.values() for s in book.segments} - {*index.segments}))
+        self.margin = self._input("gross_margin", 0)
+        self.service = self._input("service_cost_annual", 1)
+        self.cac = None if economics.cac is None else self._input("cac", 2)
 
     def _input(self, name: str, stream: int) -> Floats:
-        return self.e.by_segment(name, self.f.fit.index.segments, self.f.rng(7, stream), self.f.draws)
+        return self.e.by_segment(name, self.segments, self.f.rng(7, stream), self.f.draws)
+
+    def _at(self, by_segment: Floats, book: Book) -> Floats:
+        """Values of each group's segment, (draws, groups)."""
+        return by_segment[:, [self.segments.index(segment) for segment in book.segments]]
 
     # payments
 
     def _steps(self) -> int:
-        return int(np.ceil(self.e.horizon_years * 12 / self.period)) + 1
+        """Steps to walk: to the horizon, and the twelve months that retention looks ahead."""
+        return int(np.ceil(max(self.e.horizon_years, 1.0) * 12 / self.period)) + 1
 
     def _payment(self, book: Book, step: int) -> tuple[Floats, Floats]:
         """Years to the payment of a step, and whether it is valued: 1 within the horizon, else 0."""
@@ -124,11 +131,11 @@ class Job:
         """Margin of a step's payment for one unit of the table's money, (draws, groups)."""
         since = np.maximum(book.opening + step * self.period / 12, 0.0)
         price = (1 + self.e.price_increase_annual) ** since
-        return _at(self.margin, book.groups) * (self.per_period * price)
+        return self._at(self.margin, book) * (self.per_period * price)
 
     def _flows(self, book: Book, kind: Kind, stream: int) -> Iterator[tuple[State, Floats, Floats, Floats]]:
         """State, margin before and after discounting, (draws, groups), and years to payment of each step."""
-        size, served = self._size(book, kind), book.groups.accounts * _at(self.service, book.groups) * self.period / 12
+        size, served = self._size(book, kind), book.groups.accounts * self._at(self.service, book) * self.period / 12
         for state in self.f.walk(book.groups, self._steps(), predictive=kind == "predictive", stream=stream):
             years, valued = self._payment(book, state.step)
             margin = state.money * size * self._payment_per_unit(book, state.step) - state.logo * served
@@ -139,7 +146,7 @@ class Job:
         """Money the groups begin with, (draws, groups): known, but for accounts not yet acquired."""
         g = book.groups
         if self.arpa is not None:
-            return _at(self.arpa, g) * g.accounts
+            return self._at(self.arpa, book) * g.accounts
         known = np.repeat(g.amount[None], self.f.draws, axis=0)
         for i in (i for i, cohort in enumerate(book.cohorts) if cohort == NEW):
             n = g.accounts[i]
@@ -161,7 +168,8 @@ class Job:
         member, accounts = book.rows.member, book.groups.accounts @ book.rows.member
         shape = (self.f.draws, member.shape[1])
         total, late, earned, payback = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.full(shape, np.inf)
-        cost = None if self.cac is None else _at(self.cac, book.groups) * book.groups.accounts @ member
+        bought = np.array([cohort != REACTIVATED for cohort in book.cohorts]) * book.groups.accounts
+        cost = None if self.cac is None else (self._at(self.cac, book) * bought) @ member
         for state, margin, worth, _ in self._flows(book, kind, 0):
             total += worth @ member
             late += (worth * (book.groups.tenure + state.step > self.observed)) @ member
@@ -171,12 +179,12 @@ class Job:
                 payback = np.where((earned >= cost - 1e-9) & np.isinf(payback), months, payback)
         out = {"cltv": total / accounts, "late": late, "worth": total}
         if cost is not None:
-            bought = np.array([cohort != REACTIVATED for cohort, _ in book.rows.labels])
-            each = np.where(bought, cost / accounts, np.nan)
+            paid_for = bought @ member > 0
+            each = np.where(paid_for, cost / accounts, np.nan)
             out["cltv_net"] = out["cltv"] - each
             with np.errstate(divide="ignore", invalid="ignore"):
                 out["cltv_cac"] = np.where(each > 0, out["cltv"] / each, np.nan)
-            out["payback_months"] = np.where(bought, payback, np.nan)
+            out["payback_months"] = np.where(paid_for, payback, np.nan)
         return out | {"arpa": self._size(book, kind) @ member / accounts}
 
     def _of_in_force(self, book: Book, kind: Kind) -> dict[str, Floats]:
@@ -216,7 +224,7 @@ class Job:
             years, valued = self._payment(book, state.step)
             factor = np.where(valued > 0, valued * discount**-years, 0.0)
             per_unit += (state.money * self._payment_per_unit(book, state.step)).mean(axis=0) * factor
-            per_account += (state.logo * _at(self.service, g)).mean(axis=0) * factor * self.period / 12
+            per_account += (state.logo * self._at(self.service, book)).mean(axis=0) * factor * self.period / 12
             stays = np.where(self._decisions(g) == state.step, state.logo.mean(axis=0), stays)
         found = {"per_unit": per_unit, "per_account": per_account, "retained_12_months": stays}
         cells = self.table.in_force[self.table.in_force["accounts"] > 0]
@@ -232,8 +240,9 @@ class Job:
         """Share of the expected value of new accounts and of the book at tenures nobody was observed at."""
         late = worth = 0.0
         for name, cohort in (("acquired", NEW), ("in_force", ALL)):
-            if name in parts:
-                row = self.books[name].rows.labels.index((cohort, tuple(ALL for _ in self.table.by)))
+            label = cohort, tuple(ALL for _ in self.table.by)
+            if name in parts and label in self.books[name].rows.labels:
+                row = self.books[name].rows.labels.index(label)
                 late += float(parts[name]["late"][:, row].mean())
                 worth += float(parts[name]["worth"][:, row].mean())
         return late / worth if worth > 0 else 0.0
@@ -273,12 +282,6 @@ class Job:
         coords: dict[str, object] = {"kind": list(KINDS), "year": np.arange(1, every.shape[-1] + 1)}
         coords |= {name: ("row", [labels[i][1][k] for i in rows]) for k, name in enumerate(self.table.by)}
         return xr.DataArray(every, dims=("kind", "chain", "draw", "row", "year"), coords=coords, name="cash")
-
-
-def _at(by_segment: Floats, groups: Groups) -> Floats:
-    """Values of each group's segment, (draws, groups); an unseen segment has the mean."""
-    every = np.concatenate([by_segment, by_segment.mean(axis=1, keepdims=True)], axis=1)
-    return every[:, groups.segment]
 
 
 def _mean(by_segment: Floats | None) -> Floats | None:

@@ -81,10 +81,11 @@ def compare(run: Run) -> None:
 @command(app, "ledger", "table", "model", "backtest")
 def backtest(run: Run) -> None:
     """Forecast buckets that are known by now, and see whether the bands held; beside simple baselines."""
-    from lifeworth.backtesting import backtest as score
     from lifeworth.cli import output, tables
 
     cells, options = _cells(run), run.job.backtest
+    with run.console.step("loading the sampler"):
+        from lifeworth.backtesting import backtest as score
     with run.console.step(f"fitting and forecasting from {options.origins} date(s)"):
         found = score(cells, holdout=options.holdout, origins=options.origins, **run.job.model.arguments())
     run.console.show(*tables.backtest(found))
@@ -98,7 +99,7 @@ def backtest(run: Run) -> None:
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for tables, pictures and the fit.")] = Path("lifeworth-demo"),
     seed: Annotated[int, typer.Option(min=0, help="Of the simulated ledger and of the sampler.")] = 7,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer draws and a smaller ledger.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer draws: sooner, and less exact.")] = False,
 ) -> None:
     """Run the whole chain on a simulated SaaS ledger whose true values are known."""
     from lifeworth.cli import tables
@@ -121,9 +122,9 @@ def _cells(run: Run) -> CohortTable:
 
 
 def _fitted(run: Run, cells: CohortTable) -> Fit:
-    from lifeworth.fitting import fit as fit_table
-
     arguments = run.job.model.arguments()
+    with run.console.step("loading the sampler"):
+        from lifeworth.fitting import fit as fit_table
     with run.console.step("compiling and sampling"):
         fitted = fit_table(cells, **arguments)
     if run.fit:
@@ -151,7 +152,9 @@ def _stored(run: Run) -> Fit:
     with run.console.step(f"reading the fit in {run.fit}"):
         fitted = load(run.fit)
     if run.job.ledger.source is not None and _cells(run).fingerprint != fitted.table.fingerprint:
-        raise ComparisonError(f"the fit in {run.fit} is of another table. Name another folder, or leave the ledger out.")
+        raise ComparisonError(
+            f"the fit in {run.fit} is of another table. Name another folder, or leave the ledger out."
+        )
     model, given = fitted.model, run.job.model.arguments()
     same = {
         "churn": model.churn == given["churn"],

@@ -68,7 +68,10 @@ class Console:
         """Tables and text on standard output, unless that is for JSON."""
         if not self.as_json:
             for part in parts:
-                self._out.print(part, markup=not isinstance(part, str))
+                if isinstance(part, str):
+                    self._out.print(part, markup=False, soft_wrap=True)
+                else:
+                    self._out.print(part, "")
 
     def give(self, result: Mapping[str, Any]) -> None:
         """The result on standard output as one JSON object with the notes, if JSON was asked for."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAliasType, get_args, get_origin
 
@@ -41,18 +40,17 @@ def command(app: typer.Typer, *sections: str, fit: str = "") -> Callable[[Callab
     """
 
     def register(work: Callable[[Run], None]) -> Callable[..., None]:
-        @wraps(work)
         def run(**given: Any) -> None:
             with session(as_json=given["json"]) as console:
                 job = Job.read(given["config"], _by_section(given, sections))
                 work(Run(job, console, given["out"], given.get("fit")))
 
         parameters = [p for name in sections for p in _options(name)] + list(_common(fit))
-        signature = inspect.Signature(parameters, return_annotation=None)
-        run.__signature__ = signature  # type: ignore[attr-defined]
-        run.__annotations__ = {p.name: p.annotation for p in parameters}
-        del run.__wrapped__  # type: ignore[attr-defined]
-        app.command(name=work.__name__.removesuffix("_"))(run)
+        described: Any = run
+        described.__doc__ = work.__doc__
+        described.__signature__ = inspect.Signature(parameters, return_annotation=None)
+        described.__annotations__ = {p.name: p.annotation for p in parameters}
+        app.command(name=work.__name__)(run)
         return run
 
     return register
@@ -102,9 +100,7 @@ def _common(fit: str) -> Iterator[inspect.Parameter]:
 
 
 def _parameter(name: str, kind: Any, option: Any, default: object = None) -> inspect.Parameter:
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
-    )
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
 
 
 def _plain(kind: Any) -> Any:

@@ -38,8 +38,8 @@ def quiet(ax: Axes) -> Axes:
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=9, colors=INK)
     for text in (ax.xaxis.label, ax.yaxis.label):
-        text.set_size(9.5)
-    ax.title.set_size(11)
+        text.set_fontsize(9.5)
+    ax.title.set_fontsize(11)
     return ax
 
 

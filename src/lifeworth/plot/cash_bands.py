@@ -43,11 +43,12 @@ def bands(value: Valuation, *, segment: Sequence[str] | None = None, ax: Axes | 
     row = _row(value, wanted)
     figure, ax = axes(ax)
     years = value.cash.coords["year"].to_numpy()
-    for kind, colour, width in (("predictive", LIGHT, 0.62), ("parameter", DARK, 0.26)):
+    looks: dict[Kind, tuple[str, float]] = {"predictive": (LIGHT, 0.62), "parameter": (DARK, 0.26)}
+    top = np.zeros(len(years))
+    for kind, (colour, width) in looks.items():
         low, high = np.quantile(_draws(value, kind, row), (0.1, 0.9), axis=0)
         ax.bar(years, high - low, bottom=low, width=width, color=colour, label=kind, zorder=2)
-        if kind == "predictive":
-            top = high
+        top = np.maximum(top, high)
     mean = _draws(value, "parameter", row).mean(axis=0)
     ax.hlines(mean, years - 0.31, years + 0.31, color=INK, linewidth=1.2, zorder=3)
     for year, height, amount in zip(years, top, mean, strict=True):
@@ -57,7 +58,8 @@ def bands(value: Valuation, *, segment: Sequence[str] | None = None, ax: Axes | 
 
 
 def _row(value: Valuation, wanted: tuple[str, ...]) -> int:
-    rows = list(zip(*(value.cash.coords[name].to_numpy() for name in value.by), strict=True)) if value.by else [()]
+    columns = [value.cash.coords[name].to_numpy() for name in value.by]
+    rows: list[tuple[str, ...]] = list(zip(*columns, strict=True)) if columns else [()]
     if not value.cash.sizes["year"]:
         raise DefinitionError("the valuation has no accounts in force, so no cash flow to draw.")
     if wanted not in rows:

@@ -80,14 +80,20 @@ class _Curve:
         share = (1 - counts["churned"] / counts["at_risk"]).to_numpy(dtype=float)[:observed]
         log_survival = np.cumsum(np.log(_stay(fit, cells, segment, observed, shown)), axis=1)
         low, middle, high = np.quantile(np.exp(log_survival), (0.1, 0.5, 0.9), axis=0)
-        begin = ([1.0],)
         return cls(
-            segment_name(fit.index.segments[segment]),
-            np.arange(shown + 1, dtype=float),
-            *(np.concatenate([*begin, line]) for line in (low, middle, high)),
-            dots=np.concatenate([*begin, np.cumprod(share)]),
+            name=segment_name(fit.index.segments[segment]),
+            tenure=np.arange(shown + 1, dtype=float),
+            low=_from_one(low),
+            middle=_from_one(middle),
+            high=_from_one(high),
+            dots=_from_one(np.cumprod(share)),
             observed=observed,
         )
+
+
+def _from_one(shares: Floats) -> Floats:
+    """Shares left with those at acquisition before them."""
+    return np.concatenate([[1.0], shares])
 
 
 def _stay(fit: Fit, cells: pd.DataFrame, segment: int, observed: int, shown: int) -> Floats:
@@ -98,7 +104,7 @@ def _stay(fit: Fit, cells: pd.DataFrame, segment: int, observed: int, shown: int
     cells = pd.concat([cells, ahead.assign(bucket=shape.buckets - 1)], ignore_index=True)
     weight = np.zeros((len(cells), shown))
     weight[np.arange(len(cells)), cells["tenure"].to_numpy(dtype=int)] = cells["at_risk"]
-    total = 0.0
+    total: Floats | float = 0.0
     for unit, (cohort, of_segment) in enumerate(fit.units):
         rows = np.ones(len(cells), dtype=bool)
         if cohort:

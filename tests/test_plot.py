@@ -1,0 +1,141 @@
+"""The pictures: what is drawn, that nothing overlaps the title, and that pyplot is left alone."""
+
+import sys
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import lifeworth as lw
+from lifeworth.errors import DefinitionError, LifeworthWarning
+from lifeworth.plot._figures import short_money, spread
+
+TERMS = lw.Economics(gross_margin=0.8, discount_rate_annual=0.1, horizon_years=3, currency="EUR")
+
+
+@pytest.fixture(scope="module")
+def fit(constant_fit: Any) -> Any:
+    return constant_fit()
+
+
+@pytest.fixture(scope="module")
+def value(fit: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LifeworthWarning)
+        return lw.value(fit, TERMS)
+
+
+@pytest.fixture(scope="module")
+def comparison(value: Any) -> Any:
+    return lw.compare(value)
+
+
+def drawn(figure: Figure) -> Figure:
+    figure.draw_without_rendering()
+    return figure
+
+
+def texts(figure: Figure) -> str:
+    return "\n".join(t.get_text() for ax in figure.axes for t in (*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label))
+
+
+def title_is_clear(figure: Figure) -> bool:
+    """The title and the note below it do not overlap."""
+    ax = drawn(figure).axes[0]
+    notes = [t for t in ax.texts if t.get_position() == (0, 1.02)]
+    top = ax._left_title.get_window_extent()
+    lines = ax._left_title.get_text().count("\n") + 1
+    return all(note.get_window_extent().y1 <= top.y1 - top.height / lines + 2 for note in notes)
+
+
+# --- Survival ---
+
+
+def test_survival_curve_is_the_truth_and_the_dots(fit: Any) -> None:
+    figure = drawn(lw.plot.survival(fit, periods=6))
+    lines = {line.get_linestyle(): line for line in figure.axes[0].lines[:3]}
+    seen, dots = lines["-"].get_ydata(), lines["None"].get_ydata()
+    assert np.allclose(seen, 0.8 ** np.arange(len(seen)))
+    assert np.allclose(dots, 0.8 ** np.arange(len(dots)))
+    assert np.asarray(lines["--"].get_xdata()).max() == 6
+
+
+def test_survival_names_segments_units_and_the_end_of_observation(fit: Any) -> None:
+    said = texts(drawn(lw.plot.survival(fit)))
+    assert all(word in said for word in ("a", "b", "observation ends", "completed years", "calendar level of the last"))
+
+
+def test_survival_of_counts_has_no_calendar(counts_fit: Any) -> None:
+    assert "calendar" not in texts(drawn(lw.plot.survival(counts_fit)))
+
+
+# --- Cash flow ---
+
+
+def test_bands_hold_the_mean_and_name_both_kinds(value: Any) -> None:
+    figure = drawn(lw.plot.bands(value))
+    ax = figure.axes[0]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "80% band of the expected value (parameter)",
+        "80% band of what will be realised (predictive)",
+    ]
+    predictive, parameter = ax.containers
+    for wide, narrow in zip(predictive, parameter, strict=True):
+        assert wide.get_height() >= narrow.get_height() - 1e-9
+    assert "EUR" in ax.get_ylabel()
+
+
+def test_bands_of_one_segment(value: Any) -> None:
+    assert "accounts" not in lw.plot.bands(value, segment=["a"]).axes[0]._left_title.get_text()
+    with pytest.raises(DefinitionError, match="no segment"):
+        lw.plot.bands(value, segment=["c"])
+
+
+# --- Formulas ---
+
+
+def test_compare_has_a_point_or_a_reason_for_every_formula(comparison: Any) -> None:
+    table = comparison.table()
+    total = table[(table["segment"] == "all") & (table["kind"] == "parameter")]
+    figure = drawn(lw.plot.compare(comparison))
+    points = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert len(points) == total["estimate"].notna().sum()
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == list(dict.fromkeys(total["method"]))[::-1]
+
+
+def test_undefined_formula_is_named_with_its_reason(value: Any) -> None:
+    figure = drawn(lw.plot.compare(lw.compare(value, inputs={"churn": 0.02, "expansion": 0.05})))
+    assert "undefined: churn is not above expansion" in texts(figure)
+
+
+def test_exploding_formula_makes_the_axis_logarithmic(value: Any) -> None:
+    figure = drawn(lw.plot.compare(lw.compare(value, inputs={"churn": 0.001, "expansion": 0.0})))
+    assert figure.axes[0].get_xscale() == "log"
+    assert "logarithmic" in figure.axes[0].get_xlabel()
+
+
+# --- All of them ---
+
+
+@pytest.mark.parametrize("name", ["survival", "bands", "compare"])
+def test_figures_are_clear_and_leave_pyplot_alone(name: str, fit: Any, value: Any, comparison: Any) -> None:
+    given = {"survival": fit, "bands": value, "compare": comparison}[name]
+    figure = getattr(lw.plot, name)(given)
+    assert isinstance(figure, Figure)
+    assert title_is_clear(figure)
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+    own = Figure().subplots()
+    assert getattr(lw.plot, name)(given, ax=own) is own.get_figure()
+
+
+def test_labels_spread_apart_in_order() -> None:
+    assert spread([0.5, 0.5, 0.9], 0.1) == [0.45, 0.55, 0.9]
+    placed = spread([0.1, 0.11, 0.12, 0.4], 0.05)
+    assert np.diff(placed).min() >= 0.05 - 1e-9
+
+
+def test_money_is_short() -> None:
+    assert [short_money(m) for m in (12_345.6, 1_250_000, 999_999, 83, 0)] == ["12.3k", "1.25M", "1,000k", "83", "0"]
