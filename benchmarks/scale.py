@@ -67,7 +67,7 @@ def measure_sampling(repeats: int, cohort: str) -> None:
     compiling = record(sampling_module, "_compiled")
     nuts = record(nutpie, "sample")
     lw.fit(tables[SMALL], seed=0)  # compiles; not timed as sampling
-    print("compile seconds:", ", ".join(f"{p} {s:.1f}" for p, (s, _) in zip(PARTS, compiling, strict=False)))
+    print("compile seconds:", ", ".join(f"{p} {s:.1f}" for p, (s, _, _) in zip(PARTS, compiling, strict=False)))
     rows, fits = [], {}
     for seed in range(1, repeats + 1):
         for customers, table in tables.items() if seed % 2 else reversed(tables.items()):
@@ -78,17 +78,24 @@ def measure_sampling(repeats: int, cohort: str) -> None:
             if len(nuts) != len(PARTS):
                 print(f"{customers:,} seed {seed}: fitted twice, {fits[customers].notes[-1]}")
             diagnosed = fits[customers].diagnostics.table.to_dict("records")
-            for found, (seconds, tree) in zip(diagnosed, nuts[-len(PARTS) :], strict=True):
+            for found, (seconds, cpu, tree) in zip(diagnosed, nuts[-len(PARTS) :], strict=True):
                 steps = sum(int(tree[g]["n_steps"].sum()) for g in GROUPS if g in tree)
-                row = {"customers": customers, "seconds": seconds, "gradients": steps, "fit_seconds": total}
+                row = {"customers": customers, "seconds": seconds, "cpu": cpu, "gradients": steps, "fit_seconds": total}
                 rows.append(found | row | {"ess": min(found["ess_bulk"], found["ess_tail"])})
     frame = pd.DataFrame(rows)
-    best = {"seconds": "median", "gradients": "median", "ess": "min", "r_hat": "max", "divergences": "sum"}
+    best = {
+        "seconds": "median",
+        "cpu": "median",
+        "gradients": "median",
+        "ess": "min",
+        "r_hat": "max",
+        "divergences": "sum",
+    }
     print(f"\nmedian of {repeats}; least ESS, largest R-hat and all divergences of {repeats} fits")
     print(frame.groupby(["part", "customers"], sort=False).agg(best).round(3).to_string())
     fit_seconds = frame.groupby("customers")["fit_seconds"].median()
-    every = frame.groupby("customers")[["seconds", "gradients"]].sum()
-    by_part = frame.groupby(["part", "customers"])[["seconds", "gradients"]].median().unstack()
+    every = frame.groupby("customers")[["seconds", "cpu", "gradients"]].sum()
+    by_part = frame.groupby(["part", "customers"])[["seconds", "cpu", "gradients"]].median().unstack()
     print("\nratio of 10M to 10k, by part:")
     print((by_part.xs(LARGE, axis=1, level=1) / by_part.xs(SMALL, axis=1, level=1)).round(2).to_string())
     print("all parts:", (every.loc[LARGE] / every.loc[SMALL]).round(2).to_dict())
@@ -98,13 +105,13 @@ def measure_sampling(repeats: int, cohort: str) -> None:
 
 
 def record(module: object, name: str) -> list:
-    """Replace a function by one that also appends (seconds, result) to the list that is returned."""
+    """Replace a function by one that also appends (wall seconds, CPU seconds, result) to the list that is returned."""
     original, calls = getattr(module, name), []
 
     def recorded(*args, **kwargs):
-        begun = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.process_time()
         result = original(*args, **kwargs)
-        calls.append((time.perf_counter() - begun, result))
+        calls.append((time.perf_counter() - wall, time.process_time() - cpu, result))
         return result
 
     setattr(module, name, recorded)

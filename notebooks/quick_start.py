@@ -37,7 +37,7 @@ demo.spells.head()
 
 # %%
 ledger = lw.Ledger.from_spells(demo.spells, as_of=demo.as_of, acquired="acquired", currency="USD")
-table = ledger.cohort_table(period="month", cohort="quarter", by=["segment"])
+table = ledger.cohort_table(period="month", cohort="year", by=["segment"])
 table.triangle("retention").iloc[:, [0, 1, 3, 6, 12, 18, 24, 30]]
 
 # %% [markdown]

@@ -43,7 +43,8 @@ def test_labels_are_those_with_completed_tenures(index):
 
 
 def test_sizes_and_units(index):
-    assert (index.shape.segments, index.shape.cohorts, index.shape.buckets) == (2, 2, 5)
+    """Two cohorts and five buckets are observed; both are rounded up to a multiple of four."""
+    assert (index.shape.segments, index.shape.cohorts, index.shape.buckets) == (2, 4, 8)
     assert (index.shape.months_per_period, index.shape.months_per_bucket) == (1, 1)
 
 
@@ -54,14 +55,21 @@ def test_tenures_are_rounded_up_so_that_a_month_more_compiles_nothing(index):
 def test_weights_are_the_exposure_of_each_bucket(index, table):
     """Ends by month: Feb 2 (a, b), Mar 3 (a, b, c), Apr 3, May 2 (b, c), Jun 2."""
     assert table.frame.groupby("bucket")["at_risk"].sum().tolist() == [2, 3, 3, 2, 2]
-    np.testing.assert_allclose(index.weights, np.array([2, 3, 3, 2, 2]) / 12)
+    np.testing.assert_allclose(index.weights, np.array([0, 0, 0, 2, 3, 3, 2, 2]) / 12)
 
 
-def test_positions_count_from_the_first_observed_bucket(index, table):
+def test_the_last_bucket_is_the_last_position(index, table):
     positions = index.positions(table.frame, table.by)
-    assert positions["bucket"].min() == 0
-    assert positions["bucket"].max() == 4
-    assert (positions["bucket"] - table.frame["bucket"] == 4).all()
+    assert positions["bucket"].min() == 3
+    assert positions["bucket"].max() == 7
+    assert (positions["bucket"] - table.frame["bucket"] == 7).all()
+
+
+def test_one_bucket_and_one_cohort_are_not_rounded_up(table):
+    alone = table.frame[(table.frame["cohort"] == "2025-01") & (table.frame["tenure"] == 0)]
+    counts = alone[["cohort", "tenure", "at_risk", "churned"]]
+    shape = TableIndex.of(CohortTable.from_counts(counts, period="month")).shape
+    assert (shape.cohorts, shape.buckets) == (1, 1)
 
 
 def test_what_was_never_observed_has_position_minus_one(index):

@@ -321,7 +321,8 @@ def test_inputs_by_segment_are_used_in_their_segment(by_segment):
 
 def test_a_cohort_is_valued_with_what_is_left_of_its_quality(annual):
     """Tenure t of a cohort: (1 - h)^exp(c / 2^(t / half life)); an unseen cohort at sd zero has no quality."""
-    theta = {"first_churn": 0.2, "cohort_sd": 0.0, "cohort_half_life": 1.5, "cohort": np.array([0.6, -0.6])}
+    quality = np.array([0.6, -0.6, 0.0, 0.0])  # the vector is longer than its labels
+    theta = {"first_churn": 0.2, "cohort_sd": 0.0, "cohort_half_life": 1.5, "cohort": quality}
     rows = [("a", "2023-03-10", None, 10.0, "A"), ("b", "2024-03-10", None, 10.0, "A")]
     rows += [("n", "2025-06-10", None, 10.0, "A")]
     fit = known_fit(book(rows, period="year"), Geometric(), theta, effects=(CohortDecay(),))

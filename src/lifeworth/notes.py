@@ -62,15 +62,21 @@ def _trend(table: CohortTable, by_bucket: pd.DataFrame) -> Iterator[Note]:
 
 
 def _money_churn(table: CohortTable) -> Iterator[Note]:
-    total = table.frame[["at_risk", "churned", "opening", "churned_amount", "churned_sq", "opening_sq"]].sum()
-    if total["opening"] <= 0 or total["at_risk"] <= 0:
+    """Whether money leaves faster or slower than accounts do inside the segments; their mix does not count."""
+    sums = ["at_risk", "churned", "opening", "churned_amount", "opening_sq"]
+    frame = table.frame[table.frame["at_risk"] > 0]
+    every = frame.groupby(list(table.by))[sums].sum() if table.by else frame[sums].sum().to_frame().T
+    total = every.sum()
+    if total["opening"] <= 0:
         return
-    logo, money = total["churned"] / total["at_risk"], total["churned_amount"] / total["opening"]
-    noise = np.sqrt(logo * (1 - logo) * total["opening_sq"]) / total["opening"]
+    rate = every["churned"] / every["at_risk"]
+    money, logo = total["churned_amount"] / total["opening"], (rate * every["opening"]).sum() / total["opening"]
+    noise = np.sqrt((rate * (1 - rate) * every["opening_sq"]).sum()) / total["opening"]
     if abs(money - logo) > max(0.005, 2 * noise):
         who = "large" if money > logo else "small"
+        where = "inside the segments " if table.by else ""
         yield (
             MoneyChurnWarning,
-            f"money churn is {money:.2%} and logo churn {logo:.2%} a {table.period}: {who} accounts leave more. "
-            "Values use the money hazard, logo measures the logo hazard.",
+            f"{where}{who} accounts leave more: money churn is {money:.2%} a {table.period}, and {logo:.2%} if "
+            "accounts of all sizes left alike. Values use the money hazard, logo measures the logo hazard.",
         )

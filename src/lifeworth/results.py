@@ -42,7 +42,7 @@ class SamplerOptions:
     draws: int = 1000
     tune: int = 500
     chains: int = 4
-    target_accept: float = 0.9
+    target_accept: float = 0.95
     cores: int | None = None
     progress: bool = False
 

@@ -33,6 +33,12 @@ def test_a_zero_sum_vector_goes_one_way():
     assert chosen(Segments(), [1e5] * 3)["segment_centred"].shape == (1,)
 
 
+def test_elements_without_an_event_have_no_say():
+    """Two of three segments well observed, as where a vector is longer than its labels."""
+    assert chosen(Segments(), [1e5, 1e5, 0])["segment_centred"].tolist() == [1.0]
+    assert chosen(Segments(), [1e5, 0, 0])["segment_centred"].tolist() == [1.0]
+
+
 def test_a_walk_is_centred_step_by_step():
     """Buckets 0 and 1 are well observed, bucket 2 hardly: the step between the first two is pinned down."""
     found = chosen(CalendarWalk(), [1e6, 1e6, 0.01], weights=(0.5, 0.5, 0.0))

@@ -34,7 +34,7 @@ def centring(
     Returns
     -------
     dict of arrays
-        `<name>_centred`: ones and zeros; one for all of a zero-sum vector, as most of its elements are.
+        `<name>_centred`: ones and zeros; one for all of a zero-sum vector, as most of its observed elements are.
     """
     every = tuple(parameters)
     medians = {p.name: _median(p) for p in every}
@@ -48,7 +48,10 @@ def centring(
         information = (slope * events) @ slope.T
         variance = np.diag(np.linalg.inv(information + prior * np.eye(p.size)))
         pinned = variance * prior < 0.25
-        chosen[f"{p.name}_centred"] = np.array([pinned.mean() > 0.5] if p.zero_sum else pinned, dtype=float)
+        if p.zero_sum:
+            observed = np.diag(information) > 0
+            pinned = np.array([pinned[observed].mean() > 0.5 if observed.any() else False])
+        chosen[f"{p.name}_centred"] = pinned.astype(float)
     return chosen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 INK, GREY, DARK, LIGHT = "#222222", "#767676", "#4a7ba6", "#c9dbea"
 LINES = ("#1b4f72", "#c0651a", "#6b8e23", "#8e5a9e")
 """Colours that differ in lightness too."""
-PROBABILITY = "80%"
 
 
 def axes(ax: Axes | None, *, width: float = 7.2, height: float = 4.4) -> tuple[Figure, Axes]:
@@ -28,9 +28,19 @@ def axes(ax: Axes | None, *, width: float = 7.2, height: float = 4.4) -> tuple[F
     return figure, quiet(figure.subplots())
 
 
+class Picture(Figure):
+    """A figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        """The figure as a notebook shows it."""
+        written = BytesIO()
+        self.savefig(written, format="png", dpi=100)
+        return written.getvalue()
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure that lays itself out."""
-    return Figure(figsize=(width, height), dpi=150, layout="constrained")
+    return Picture(figsize=(width, height), dpi=150, layout="constrained")
 
 
 def quiet(ax: Axes) -> Axes:
