@@ -10,7 +10,19 @@ if TYPE_CHECKING:
     from lifeworth import formulas, plot
     from lifeworth._version import __version__
     from lifeworth.backtesting import backtest
-    from lifeworth.churn import ChurnCurve, Geometric, ShiftedBetaGeometric, Smooth
+    from lifeworth.churn import (
+        BetaDiscreteWeibull,
+        ChurnCurve,
+        Cure,
+        DiscreteWeibull,
+        Geometric,
+        Gompertz,
+        LogLogistic,
+        Lomax,
+        Piecewise,
+        ShiftedBetaGeometric,
+        Smooth,
+    )
     from lifeworth.comparison import compare
     from lifeworth.economics import Economics
     from lifeworth.effects import CalendarWalk, CohortDecay, Effect, Segments
@@ -28,7 +40,19 @@ _HOME = {
     "lifeworth": ("formulas", "plot"),
     "lifeworth._version": ("__version__",),
     "lifeworth.backtesting": ("backtest",),
-    "lifeworth.churn": ("ChurnCurve", "Geometric", "ShiftedBetaGeometric", "Smooth"),
+    "lifeworth.churn": (
+        "BetaDiscreteWeibull",
+        "ChurnCurve",
+        "Cure",
+        "DiscreteWeibull",
+        "Geometric",
+        "Gompertz",
+        "LogLogistic",
+        "Lomax",
+        "Piecewise",
+        "ShiftedBetaGeometric",
+        "Smooth",
+    ),
     "lifeworth.comparison": ("compare",),
     "lifeworth.economics": ("Economics",),
     "lifeworth.effects": ("CalendarWalk", "CohortDecay", "Effect", "Segments"),
@@ -46,19 +70,26 @@ _MODULES = ("formulas", "plot", "datasets")
 _WHERE = {name: home for home, names in _HOME.items() for name in names}
 
 __all__ = [
+    "BetaDiscreteWeibull",
     "CalendarWalk",
     "ChurnCurve",
     "CohortDecay",
     "CohortTable",
     "Constant",
+    "Cure",
     "Diagnostics",
+    "DiscreteWeibull",
     "Economics",
     "Effect",
     "ExpansionCurve",
     "Fit",
     "Flat",
     "Geometric",
+    "Gompertz",
     "Ledger",
+    "LogLogistic",
+    "Lomax",
+    "Piecewise",
     "SamplerOptions",
     "Segments",
     "ShiftedBetaGeometric",

@@ -22,6 +22,8 @@ class Ops:
     expm1: Callable[[Array], Array]
     log1p: Callable[[Array], Array]
     expit: Callable[[Array], Array]
+    gammaln: Callable[[Array], Array]
+    where: Callable[[Array, Array, Array], Array]
     take: Callable[[Array, Array], Array]
     """Elements of the last axis by integer position."""
 
@@ -32,6 +34,8 @@ NUMPY = Ops(
     expm1=np.expm1,
     log1p=np.log1p,
     expit=special.expit,
+    gammaln=special.gammaln,
+    where=np.where,
     take=lambda values, position: np.take(values, position, axis=-1),
 )
 """The operations on NumPy arrays."""

@@ -12,6 +12,8 @@ PYTENSOR = Ops(
     expm1=pt.expm1,
     log1p=pt.log1p,
     expit=pt.sigmoid,
+    gammaln=pt.gammaln,
+    where=pt.where,
     take=lambda values, position: pt.take(values, position, axis=-1),
 )
 """The operations on symbolic tensors."""

@@ -10,6 +10,13 @@ from lifeworth._ops import NUMPY, Array, Ops, running_total
 from lifeworth._parameters import Parameter, Theta
 from lifeworth.churn.base import FIRST_CHURN, ChurnCurve
 
+POLARIZATION = Parameter(
+    "polarization",
+    "logit",
+    (0.01, 0.80),
+    "how unlike the accounts are: 0 all alike, 1 each either leaves at once or never",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ShiftedBetaGeometric(ChurnCurve):
@@ -33,8 +40,7 @@ class ShiftedBetaGeometric(ChurnCurve):
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """`first_churn` and `polarization`."""
-        about = "how unlike the accounts are: 0 all alike, 1 each either leaves at once or never"
-        return FIRST_CHURN, Parameter("polarization", "logit", (0.01, 0.80), about)
+        return FIRST_CHURN, POLARIZATION
 
     def log_survival(self, tenure: Array, theta: Theta, ops: Ops = NUMPY) -> Array:
         """Log S(t), the sum of log(1 - h) over the tenures before t."""
