@@ -12,8 +12,8 @@ import warnings
 
 import numpy as np
 
-PRIORS = {"first_churn": (-2.6466, 1.6089), "polarization": (-1.6044, 1.8181)}
-"""Normal on the logit scale: mean and sd. `peers.py` checks that they are lifeworth's own defaults."""
+PRIORS = {"first_churn": (0.005, 0.50), "polarization": (0.01, 0.80)}
+"""Central 90% intervals of a Normal on the logit scale, the defaults of lifeworth; both are given these."""
 NUTS = {"draws": 1000, "tune": 500, "chains": 4, "cores": 2, "target_accept": 0.9}
 
 
@@ -61,7 +61,9 @@ def lifeworth_fit():
         begun = time.perf_counter()
         with warnings.catch_warnings(action="ignore"):
             table = lw.CohortTable.from_counts(cells, period="month")
-            done = fit_table(table, churn=ShiftedBetaGeometric(), pooling="none", seed=seed, sampler=options)
+            done = fit_table(
+                table, churn=ShiftedBetaGeometric(), pooling="none", priors=PRIORS, seed=seed, sampler=options
+            )
         total = time.perf_counter() - begun
         found = done.draws["logo"].transpose("chain", "draw", "unit")
         divergences = int(done.diagnostics.table["divergences"].sum())
@@ -75,7 +77,7 @@ def marketing_fit(sampler):
     from pymc_extras.prior import Prior
     from pymc_marketing.clv import ShiftedBetaGeoModel
 
-    (phi_mean, phi_sd), (spread_mean, spread_sd) = PRIORS["first_churn"], PRIORS["polarization"]
+    (phi_mean, phi_sd), (spread_mean, spread_sd) = (logit_normal(*interval) for interval in PRIORS.values())
     # PyMC 6.3.2 samples LogitNormal untransformed, hence Normal and sigmoid.
     config = {  # polarization = 1 / (kappa + 1), so log(kappa) = -logit(polarization)
         "phi": Prior("Normal", mu=phi_mean, sigma=phi_sd, dims="cohort", transform="sigmoid"),
@@ -98,6 +100,12 @@ def marketing_fit(sampler):
         return phi, 1 / (1 + kappa), total, sampling, divergences
 
     return fit
+
+
+def logit_normal(low, high):
+    """Mean and sd on the logit scale of the Normal with this central 90% interval."""
+    ends = np.log([low / (1 - low), high / (1 - high)])
+    return ends.mean(), (ends[1] - ends[0]) / (2 * 1.6448536269514722)
 
 
 def one_row_per_customer(at_risk, churned):

@@ -21,8 +21,6 @@ import pandas as pd
 import xarray as xr
 from peer_sbg import NUTS, PRIORS
 
-from lifeworth.churn import ShiftedBetaGeometric
-
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / ".peers" / ("Scripts" if os.name == "nt" else "bin") / "python"
 PACKAGES = ("pymc-marketing==1.3.0", "nutpie")
@@ -43,9 +41,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     repeats = parser.parse_args().repeats
     make_environment()
-    check_priors()
-    versions = {name: importlib.metadata.version(name) for name in ("lifeworth", "pymc", "nutpie")}
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}, {versions}")
+    versions = {name: importlib.metadata.version(name) for name in ("pymc", "nutpie")}
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}, lifeworth on {versions}",
+        flush=True,
+    )
     print(f"both: {NUTS}")
     cases = {f"Fader-Hardie {name}": (published(lost), ("lifeworth", "nutpie"), 1) for name, lost in LOST.items()}
     cases |= {f"12 cohorts, {n:,} customers": (twelve_cohorts(n), tuple(ENGINES), repeats) for n in (1_000, 10_000)}
@@ -55,6 +55,7 @@ def main() -> None:
         for _ in range(times):
             for engine in engines:
                 runs[engine].append(run(engine, data))
+        print(f"{case}: done", flush=True)
         for engine in engines:
             table.append({"case": case, "engine": ENGINES[engine], **measures(runs[engine])})
             if engine != "lifeworth":
@@ -75,12 +76,6 @@ def make_environment() -> None:
     else:
         subprocess.run([sys.executable, "-m", "venv", str(ROOT / ".peers")], check=True)
         subprocess.run([str(PEERS), "-m", "pip", "install", *PACKAGES], check=True)
-
-
-def check_priors() -> None:
-    """The priors that both are given are the ones lifeworth has by default."""
-    for p in ShiftedBetaGeometric().parameters:
-        np.testing.assert_allclose(p.location_scale(), PRIORS[p.name], atol=1e-4)
 
 
 def published(lost: tuple[int, ...]) -> dict[str, np.ndarray]:

@@ -24,7 +24,7 @@ import pandas as pd
 import lifeworth as lw
 
 warnings.simplefilter("ignore", UserWarning)  # what they say is kept in fit.notes, shown below
-pd.set_option("display.precision", 3)
+pd.set_option("display.precision", 4)
 
 demo = lw.datasets.saas(seed=7)
 demo.spells.head()
@@ -47,7 +47,7 @@ table.triangle("retention").iloc[:, [0, 1, 3, 6, 12, 18, 24, 30]]
 # that drifts and goes on drifting, cohorts of different quality. Fewer draws than the default keep this notebook short.
 
 # %%
-options = lw.SamplerOptions(draws=250, tune=250, chains=2)
+options = lw.SamplerOptions(draws=500, tune=300, chains=2)
 fit = lw.fit(table, seed=7, sampler=options)
 print(fit.diagnostics)
 for note in fit.notes:
@@ -74,7 +74,7 @@ value.summary()[["CLTV", "CLTV parameter P10", "CLTV parameter P90", "CLTV P10",
 
 # %%
 truth = demo.truth()
-truth[truth["cohort"] == "new"].round(0)
+truth[truth["cohort"] == "new"].round({"cltv": 0, "cltv_cac": 2})
 
 # %%
 lw.plot.bands(value)
@@ -88,7 +88,7 @@ lw.plot.bands(value)
 
 # %%
 comparison = lw.compare(value)
-comparison.summary()[["method", "basis", "estimate", "verdict"]].round(0)
+comparison.summary()[["method", "basis", "estimate", "verdict"]].round({"estimate": 0})
 
 # %%
 lw.plot.compare(comparison, segment=["Enterprise"])
@@ -100,4 +100,4 @@ lw.plot.compare(comparison, segment=["Enterprise"])
 
 # %%
 backtest = lw.backtest(table, holdout=4, seed=7, sampler=options)
-backtest.summary()
+backtest.summary()[["measure", "method", "n", "bias", "crps", "width_80", "coverage_80", "coverage_90"]].round(4)

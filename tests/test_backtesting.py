@@ -43,8 +43,8 @@ def test_every_method_forecasts_the_same_units(backtest):
 @pytest.mark.mcmc
 def test_observed_is_what_the_whole_table_holds(backtest, table):
     forecasts = backtest.forecasts()
-    last = forecasts["origin"].max()
-    row = forecasts.query("origin == @last and method == 'posterior' and segment == 'SMB' and bucket == 2")
+    latest = forecasts[forecasts["origin"] == forecasts["origin"].max()]
+    row = latest.query("method == 'posterior' and segment == 'SMB' and bucket == 2")
     cells = table.frame[(table.frame["bucket"] == 0) & (table.frame["segment"] == "SMB")]
     found = row.set_index("measure")["observed"]
     assert found["logo_retention"] == pytest.approx(1 - cells["churned"].sum() / cells["at_risk"].sum())

@@ -51,7 +51,7 @@ def test_the_tenure_curve_carries_its_last_rate_on(past_and_held):
 
 def test_the_spread_is_that_of_a_sample_and_of_its_rate(past_and_held):
     draws, past, held = forecast("constant", past_and_held)
-    n, N = held["at_risk"].to_numpy(dtype=float), past.frame["at_risk"].sum()
-    rate = past.frame["churned"].sum() / N
-    exact = np.sqrt(rate * (1 - rate) * (1 / n + 1 / N))
+    n, observed = held["at_risk"].to_numpy(dtype=float), past.frame["at_risk"].sum()
+    rate = past.frame["churned"].sum() / observed
+    exact = np.sqrt(rate * (1 - rate) * (1 / n + 1 / observed))
     assert draws["logo_retention"].std(axis=0) == pytest.approx(exact, rel=0.06)

@@ -73,7 +73,8 @@ class Book:
 def acquired(table: CohortTable, index: TableIndex, economics: Economics, arpa: Floats | None) -> Book:
     """Accounts since acquisition by cohort, segment and age; and those of the last twelve months once more, as new.
 
-    Accounts that came back are a cohort of their own and not new. `arpa` is the ARPA by segment for a table without money.
+    Accounts that came back are a cohort of their own and not new. `arpa` is the ARPA by segment for a table without
+    money.
     """
     period = table.months_per_period
     frame = table.acquisitions if arpa is None else _of_counts(table, index, arpa)

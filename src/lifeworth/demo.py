@@ -89,7 +89,7 @@ def run(*, seed: int, quick: bool, step: Step) -> Demo:
 def _sampler(quick: bool) -> SamplerOptions:
     from lifeworth.results import SamplerOptions
 
-    return SamplerOptions(draws=250, tune=250, chains=2) if quick else SamplerOptions(draws=500, tune=400, chains=4)
+    return SamplerOptions(draws=500, tune=300, chains=2) if quick else SamplerOptions(draws=500, tune=400, chains=4)
 
 
 def beside_truth(value: Valuation, data: SaasDemo) -> pd.DataFrame:

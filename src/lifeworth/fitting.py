@@ -178,22 +178,23 @@ class _Job:
         cells = merged(self.table, self.index, uses)
         shape = self.expansion_shape()
         parameters = self.model.expansion_parameters(shape)
-        data = {f"{name}_position": cells[name].to_numpy() for name in ("tenure", "segment")}
+        positions = ("tenure", "segment") if shape.segments > 1 else ("tenure",)
+        data = {f"{name}_position": cells[name].to_numpy() for name in positions}
         data["group_position"] = (cells["segment"] * shape.buckets + cells["bucket"]).to_numpy()
         survivors = (cells["opening"] - cells["churned_amount"]).to_numpy() * shape.months_per_period / 12
         for direction in DIRECTIONS:
             size = cells["segment"].map(jump_size(cells, direction)).to_numpy(dtype=float)
             data[f"{direction}_exposure"] = survivors / size
             data[f"{direction}_events"] = cells[direction].to_numpy() / size
-        data |= self._expansion_centring(parameters, data)
+        data |= self._expansion_centring(parameters, cells["segment"].to_numpy(), data)
         return sample(compiled("expansion", self.model, shape), data, parameters, self._stream(2), self.options)
 
     def _expansion_centring(
-        self, parameters: tuple[Parameter, ...], data: Mapping[str, np.ndarray]
+        self, parameters: tuple[Parameter, ...], segment: np.ndarray, data: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
         chosen: dict[str, np.ndarray] = {}
         for direction in DIRECTIONS:
-            level = partial(log_level, direction, segment=data["segment_position"])
+            level = partial(log_level, direction, segment=segment)
             own = tuple(p for p in parameters if p.name.startswith(direction))
             chosen |= centring(own, level, data[f"{direction}_events"])
         return chosen

@@ -18,9 +18,12 @@ from lifeworth.results import Fit, Weight
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 
-GH3 = (np.sqrt(3.0), 1 / 6)
-GH5 = ((np.sqrt(5 - np.sqrt(10)), (7 + 2 * np.sqrt(10)) / 60), (np.sqrt(5 + np.sqrt(10)), (7 - 2 * np.sqrt(10)) / 60))
-"""Gauss-Hermite nodes (probabilists') beside zero, with their weights."""
+TURN = np.sqrt(8) * np.linalg.qr(np.random.default_rng(87).normal(size=(8, 8)))[0]
+"""Eight orthogonal directions that, with their opposites, are the nodes of a cubature of the third degree.
+
+Any turn of them integrates up to the third degree; this one keeps the fourth moments of the widest directions near
+those of a normal (largest error of a discounted sum over ten years 0.4%, at a walk twice as wide as its prior sd).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +144,9 @@ class Forecaster:
     def average_steps(self, sd: Array) -> tuple[Floats, Floats]:
         """Steps of the walk at which to average over what it may do, and their weights.
 
-        Gauss-Hermite nodes along the walk's three widest directions, scaled up to its whole variance; the same
-        nodes in every draw, so that averaging adds no noise.
+        Cubature nodes in the walk's eight widest directions. What the others add to the variance of a level moves
+        it by half of that: their ups and downs cancel over time, but for the mean of exp. The same nodes in every
+        draw, so that averaging adds no noise.
 
         Returns
         -------
@@ -151,15 +155,12 @@ class Forecaster:
         ahead = self.buckets_ahead
         levels = np.minimum.outer(np.arange(1, ahead + 1), np.arange(1, ahead + 1)).astype(float)
         variance, direction = np.linalg.eigh(levels)
-        variance, direction = variance[::-1][:3], direction[:, ::-1][:, :3]
-        axes = np.diff(direction * np.sqrt(variance * np.trace(levels) / variance.sum()), axis=0, prepend=0.0)
-        nodes, weights = [np.zeros(ahead)], [1.0]
-        for mode in range(axes.shape[1]):
-            for at, weight in GH5 if mode == 0 else (GH3,):
-                nodes += [at * axes[:, mode], -at * axes[:, mode]]
-                weights += [weight, weight]
-                weights[0] -= 2 * weight
-        return sd[None] * np.stack(nodes)[:, None, :], np.asarray(weights)
+        variance, direction = variance[::-1][:8], direction[:, ::-1][:, :8]
+        axes = direction * np.sign(direction.sum(axis=0)) * np.sqrt(variance)
+        nodes = np.concatenate([TURN, -TURN])[:, : axes.shape[1]] @ axes.T
+        left_out = (levels.diagonal() - (axes**2).sum(axis=1)) / 2
+        steps, drift = np.diff(nodes, axis=1, prepend=0.0), np.diff(left_out, prepend=0.0)
+        return sd * steps[:, None, :] + sd**2 * drift, np.full(len(nodes), 1 / len(nodes))
 
     def walk(self, groups: Groups, steps: int, *, predictive: bool, stream: int) -> Iterator[State]:
         """The state of the groups at the opening of each step, from the first to step number `steps`.
@@ -278,8 +279,9 @@ class _Sampled:
         self._accounts = np.broadcast_to(np.rint(groups.accounts).astype(np.int64), shape)
         with np.errstate(invalid="ignore", divide="ignore"):
             effective = np.nan_to_num(groups.amount**2 / groups.amount_sq)
-        whole = np.floor(effective + self._rng.random(shape)).astype(np.int64)
-        self._effective = np.where(effective > 0, np.maximum(whole, 1), 0)
+        low = np.maximum(np.floor(effective), 1.0)
+        up = self._rng.random(shape) < (low + 1) * (1 - low / np.maximum(effective, low))  # the mean of 1 / n is kept
+        self._effective = np.where(effective > 0, low + up, 0.0).astype(np.int64)
         self._begun = self._accounts, self._effective
         self._money = self._kept = np.ones(shape)
 

@@ -69,8 +69,9 @@ class Diagnostics:
     def __str__(self) -> str:
         """One line for logs and prints."""
         t = self.table
+        least = t[["ess_bulk", "ess_tail"]].min().min()
         return (
-            f"{self.verdict}: R-hat <= {t['r_hat'].max():.3f}, least ESS {t[['ess_bulk', 'ess_tail']].min().min():.0f}, "
+            f"{self.verdict}: R-hat <= {t['r_hat'].max():.3f}, least ESS {least:.0f}, "
             f"{int(t['divergences'].sum())} divergences in {int(t['draws'].sum())} draws"
         )
 

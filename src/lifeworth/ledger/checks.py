@@ -45,7 +45,7 @@ class Rule:
 
 def collect(frame: Lazy) -> list[dict[str, Any]]:
     """Bring a small result out of the engine as rows."""
-    return frame.collect(backend="pyarrow").to_native().to_pylist()  # type: ignore[no-any-return]
+    return frame.collect(backend="pyarrow").to_native().to_pylist()
 
 
 def count(condition: nw.Expr) -> nw.Expr:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 
 _TOGETHER = 4
 _DRAWS = 1000
+_FEW = 30
 
 
 def survival(fit: Fit, *, ax: Axes | None = None, periods: int | None = None) -> Figure:
     """Posterior survival of accounts by segment with its 80% band, and the observed shares as dots.
 
     Where accounts were observed, the curve is that of the cells observed: their mixture of cohorts and calendar
-    buckets, so that it can be held against the dots (products of 1 - churned / at_risk). After that it goes on at
-    the calendar level of the last bucket. The band is that of the expected share (`parameter`).
+    buckets, so that it can be held against the dots, products of 1 - churned / at_risk (open where a tenure in them
+    had fewer than 30 accounts at risk). After that it goes on at the calendar level of the last bucket, for a cohort
+    of average quality. The band is that of the expected share (`parameter`).
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ def survival(fit: Fit, *, ax: Axes | None = None, periods: int | None = None) ->
     for curve, place, colour in zip(curves, spread(ends, 0.05), _colours(len(curves)), strict=True):
         ax.text(curve.tenure[-1] * 1.015, place, curve.name, color=colour, fontsize=9, va="center")
     _mark_end(ax, max(curve.observed for curve in curves), labelled=True)
-    heading(ax, "Share of accounts still there", _note(fit))
+    heading(ax, "Share of accounts still there", _note(fit, curves))
     _label(ax, fit)
     return figure
 
@@ -66,6 +68,8 @@ class _Curve:
     middle: Floats
     high: Floats
     dots: Floats
+    solid: int
+    """How many of the dots rest on enough accounts at risk in every tenure before them."""
     observed: int
 
     @classmethod
@@ -87,6 +91,7 @@ class _Curve:
             middle=_from_one(middle),
             high=_from_one(high),
             dots=_from_one(np.cumprod(share)),
+            solid=1 + int((np.append(counts["at_risk"].to_numpy()[:observed], 0) < _FEW).argmax()),
             observed=observed,
         )
 
@@ -121,10 +126,12 @@ def _stay(fit: Fit, cells: pd.DataFrame, segment: int, observed: int, shown: int
 def _cell_stay(fit: Fit, cells: pd.DataFrame, unit: int, tenures: int) -> Floats:
     sizes = fit.draws["logo"].sizes
     theta = fit.theta("logo", unit=unit, thin=max(1, sizes["chain"] * sizes["draw"] // _DRAWS))
-    if "cohort" in theta:
+    average = 0
+    if "cohort" in theta:  # the last position is a cohort of average quality
+        average = theta["cohort"].shape[-1]
         theta["cohort"] = np.concatenate([theta["cohort"], np.zeros((len(theta["cohort"]), 1))], axis=1)
     at = {name: cells[name].to_numpy(dtype=int) for name in ("tenure", "segment", "cohort", "bucket")}
-    at["cohort"] = np.where(at["cohort"] < 0, len(fit.index.cohorts), at["cohort"])
+    at["cohort"] = np.where(at["cohort"] < 0, average, at["cohort"])
     index = CellIndex(**at, calendar=fit.index.loading())
     return np.exp(log_retention(fit.model.churn, fit.model.effects, theta, index, tenures))
 
@@ -139,7 +146,10 @@ def _draw(ax: Axes, curve: _Curve, colour: str) -> None:
     ahead = curve.tenure >= curve.observed
     ax.plot(curve.tenure[seen], curve.middle[seen], color=colour, linewidth=1.4)
     ax.plot(curve.tenure[ahead], curve.middle[ahead], color=colour, linewidth=1.4, linestyle=(0, (4, 2)))
-    ax.plot(np.arange(len(curve.dots)), curve.dots, "o", color=colour, markersize=2.8, markeredgewidth=0)
+    at = np.arange(len(curve.dots))
+    ax.plot(at[: curve.solid], curve.dots[: curve.solid], "o", color=colour, markersize=2.8, markeredgewidth=0)
+    few: dict[str, Any] = {"markersize": 2.8, "markerfacecolor": "white", "markeredgewidth": 0.6, "linestyle": "none"}
+    ax.plot(at[curve.solid :], curve.dots[curve.solid :], marker="o", color=colour, **few)
 
 
 def _mark_end(ax: Axes, observed: int, *, labelled: bool) -> None:
@@ -148,11 +158,14 @@ def _mark_end(ax: Axes, observed: int, *, labelled: bool) -> None:
         ax.text(observed, 0.985, "observation ends ", ha="right", va="top", fontsize=8, color=GREY)
 
 
-def _note(fit: Fit) -> str:
-    dots = "Dots: observed. Line and band: posterior median and 80% of the expected share."
-    if not fit.table.has_calendar:
-        return dots
-    return f"{dots}\nDashed: at the calendar level of the last {fit.table.calendar}."
+def _note(fit: Fit, curves: list[_Curve]) -> str:
+    note = "Dots: observed. Line and band: posterior median and 80% of the expected share."
+    more = []
+    if fit.table.has_calendar:
+        more.append(f"Dashed: at the calendar level of the last {fit.table.calendar}.")
+    if any(curve.solid < len(curve.dots) for curve in curves):
+        more.append(f"Open dots: a tenure with fewer than {_FEW} at risk is in them.")
+    return "\n".join([note, " ".join(more)] if more else [note])
 
 
 def _label(ax: Axes, fit: Fit) -> None:
@@ -176,5 +189,5 @@ def _panels(fit: Fit, curves: list[_Curve]) -> Figure:
         panel.set_title(curve.name, loc="left", fontsize=9.5)
     for panel in grid[len(curves) :]:
         panel.set_visible(False)
-    figure.suptitle(f"Share of accounts still there. {_note(fit)}", fontsize=9, x=0.01, ha="left")
+    figure.suptitle(f"Share of accounts still there. {_note(fit, curves)}", fontsize=9, x=0.01, ha="left")
     return figure
