@@ -42,26 +42,21 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     make_environment()
     versions = {name: importlib.metadata.version(name) for name in ("pymc", "nutpie")}
-    print(
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}, lifeworth on {versions}",
-        flush=True,
-    )
-    print(f"both: {NUTS}")
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}, {versions}")
+    print(f"both: {NUTS}", flush=True)
     cases = {f"Fader-Hardie {name}": (published(lost), ("lifeworth", "nutpie"), 1) for name, lost in LOST.items()}
     cases |= {f"12 cohorts, {n:,} customers": (twelve_cohorts(n), tuple(ENGINES), repeats) for n in (1_000, 10_000)}
-    table, agreement = [], []
     for case, (data, engines, times) in cases.items():
-        runs = {engine: [] for engine in engines}
+        runs, table, agreement = {engine: [] for engine in engines}, [], []
         for _ in range(times):
             for engine in engines:
                 runs[engine].append(run(engine, data))
-        print(f"{case}: done", flush=True)
         for engine in engines:
-            table.append({"case": case, "engine": ENGINES[engine], **measures(runs[engine])})
+            table.append({"engine": ENGINES[engine], **measures(runs[engine])})
             if engine != "lifeworth":
-                agreement.append({"case": case, "against": ENGINES[engine], **agree(runs["lifeworth"], runs[engine])})
-    print("\n" + pd.DataFrame(table).to_string(index=False))
-    print("\n" + pd.DataFrame(agreement).to_string(index=False))
+                agreement.append({"against": ENGINES[engine], **agree(runs["lifeworth"], runs[engine])})
+        print(f"\n{case}\n{pd.DataFrame(table).to_string(index=False)}")
+        print(pd.DataFrame(agreement).to_string(index=False), flush=True)
 
 
 def make_environment() -> None:

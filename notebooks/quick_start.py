@@ -66,7 +66,7 @@ lw.plot.survival(fit)
 terms = lw.Economics(
     gross_margin=0.80, discount_rate_annual=0.12, horizon_years=5, cac=demo.terms["cac"], currency="USD"
 )
-value = lw.value(fit, terms)
+value = lw.value(fit, terms, draws=400)
 value.summary()[["CLTV", "CLTV parameter P10", "CLTV parameter P90", "CLTV P10", "CLTV P90", "CLTV:CAC"]].round(2)
 
 # %% [markdown]

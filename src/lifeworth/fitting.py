@@ -101,7 +101,7 @@ def fit(
     said = [_warn(kind, text) for kind, text in notes(table)]
     job = _Job(table, index, model, seed, sampler)
     draws, diagnostics = job.run()
-    if effects is None and diagnostics.verdict == "FAIL" and CohortDecay() in model.effects:
+    if effects is None and not diagnostics.mixed and CohortDecay() in model.effects:
         text = f"CohortDecay was left out: with it the diagnostics are {diagnostics}."
         said.append(_warn(DiagnosticsWarning, text))
         model = Model(churn, tuple(e for e in model.effects if e != CohortDecay()), expansion, pooling, model.priors)

@@ -173,7 +173,7 @@ class Forecaster:
         move = _Sampled(self, groups, stream) if predictive else _Expected(self, groups)
         yield move.state(0)
         for step in range(steps):
-            stay = {w: np.exp(h.log_stay(step)) for w, h in hazards.items()}
+            stay = {w: h.stay(step) for w, h in hazards.items()}
             move.advance(stay["logo"], stay.get("money", stay["logo"]), growth, step)
             yield move.state(step + 1)
 
@@ -201,8 +201,8 @@ class _Hazard:
             paths = np.exp(np.concatenate([seen, steps], axis=-1) @ forecaster.fit.index.loading(ahead))
         return cls(forecaster, groups, theta, forecaster.increments(weight), forecaster.unit(groups), paths)
 
-    def log_stay(self, step: int) -> Floats:
-        """Log probability of staying through this step, (nodes, draws, groups)."""
+    def stay(self, step: int) -> Floats:
+        """Probability of staying through this step, (nodes, draws, groups)."""
         g, f = self.groups, self.forecaster
         tenure = np.minimum(g.tenure + step, f.tenures - 1)
         bucket = f.bucket(g.months + step * f.fit.index.shape.months_per_period)
@@ -211,8 +211,10 @@ class _Hazard:
         eta = sum((e.eta(self.theta, cells) for e in effects), start=0.0)
         increment = np.exp(eta) * self.increments[:, self.unit, tenure]
         if self.paths is None:
-            return increment[None]
-        return np.take(self.paths, bucket, axis=-1) * increment
+            return np.exp(increment)[None]
+        log_stay = np.take(self.paths, bucket, axis=-1)
+        log_stay *= increment
+        return np.exp(log_stay, out=log_stay)
 
 
 @dataclass(frozen=True)
@@ -255,18 +257,20 @@ class _Expected:
     def __init__(self, forecaster: Forecaster, groups: Groups) -> None:
         sd = forecaster.theta("logo").get("calendar_sd")
         weights = np.ones(1) if sd is None else forecaster.average_steps(sd)[1]
-        self._weights = weights[:, None, None]
-        one = np.ones((len(weights), forecaster.draws, len(groups.segment)))
-        self._logo, self._money, self._kept = one, one, one
+        self._weights = weights
+        shape = (len(weights), forecaster.draws, len(groups.segment))
+        self._logo, self._money, self._kept = np.ones(shape), np.ones(shape), np.ones(shape)
 
     def advance(self, logo: Floats, money: Floats, growth: _Growth | None, step: int) -> None:
         added, lost = growth.rates(step) if growth else (0.0, 0.0)
-        self._logo = self._logo * logo
-        self._money = self._money * money * (1 + added - lost)
-        self._kept = self._kept * money * (1 - lost)
+        self._logo *= logo
+        self._money *= money
+        self._money *= 1 + added - lost
+        self._kept *= money
+        self._kept *= 1 - lost
 
     def state(self, step: int) -> State:
-        averaged = ((self._weights * share).sum(axis=0) for share in (self._logo, self._money, self._kept))
+        averaged = (np.tensordot(self._weights, share, axes=1) for share in (self._logo, self._money, self._kept))
         return State(step, *averaged)
 
 

@@ -66,6 +66,11 @@ class Diagnostics:
             return "PASS"
         return "WARN" if _within(t, 1.05, 100, 0.005) else "FAIL"
 
+    @property
+    def mixed(self) -> bool:
+        """Whether the chains agree and hardly diverge: what else is missing, more draws would bring."""
+        return _within(self.table, 1.05, 0, 0.005)
+
     def __str__(self) -> str:
         """One line for logs and prints."""
         t = self.table

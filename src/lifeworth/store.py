@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from lifeworth.churn import CURVES
-from lifeworth.effects import EFFECTS
+from lifeworth.effects import EFFECTS, Shape
 from lifeworth.errors import StoreError
 from lifeworth.expansion import EXPANSIONS
 from lifeworth.indexing import TableIndex
@@ -50,6 +50,15 @@ def save_fit(fit: Fit, path: str | Path) -> None:
 def load(path: str | Path) -> Fit:
     """Read a fit back from its folder.
 
+    Parameters
+    ----------
+    path : path
+        The folder that `Fit.save` wrote.
+
+    Returns
+    -------
+    Fit
+
     Raises
     ------
     StoreError
@@ -74,7 +83,7 @@ def load(path: str | Path) -> Fit:
     return Fit(
         model=_model(record["model"]),
         table=table,
-        index=TableIndex.of(table),
+        index=_index(record["index"]),
         draws=groups,
         diagnostics=Diagnostics(pd.DataFrame(record["diagnostics"])),
         seed=record["seed"],
@@ -101,12 +110,22 @@ def _record(fit: Fit) -> dict[str, Any]:
             "pooling": model.pooling,
             "priors": [[name, list(interval)] for name, interval in model.priors],
         },
+        "index": asdict(fit.index),
         "table": {
             **{name: getattr(table, name) for name in _TABLE},
             "as_of": None if table.as_of is None else table.as_of.isoformat(),
             "fingerprint": table.fingerprint,
         },
     }
+
+
+def _index(record: Mapping[str, Any]) -> TableIndex:
+    return TableIndex(
+        segments=tuple(tuple(labels) for labels in record["segments"]),
+        cohorts=tuple(record["cohorts"]),
+        weights=tuple(record["weights"]),
+        shape=Shape(**record["shape"]),
+    )
 
 
 def _definition(thing: Any) -> dict[str, Any]:

@@ -125,8 +125,8 @@ def test_the_expansion_model_sums_its_shock_out_exactly(expansion, shock_sd):
     exposure = {"expansion": np.array([3.0, 8.0, 20.0, 1.5, 4.0, 6.0])}
     events = {"expansion": np.array([1.0, 4.0, 2.0, 0.0, 3.0, 0.0])}
     exposure["contraction"], events["contraction"] = exposure["expansion"][::-1], events["expansion"][::-1]
-    for direction in exposure:
-        data[f"{direction}_exposure"], data[f"{direction}_events"] = exposure[direction], events[direction]
+    data |= {f"{direction}_exposure": values for direction, values in exposure.items()}
+    data |= {f"{direction}_events": values for direction, values in events.items()}
     with expansion:
         pm.set_data(data)
     level = np.array([0.3, -0.4, 0.1])
