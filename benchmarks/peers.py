@@ -39,16 +39,19 @@ ALPHA, BETA = 0.668, 3.806
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--customers", type=int, nargs="*", default=[1_000, 10_000])
+    parser.add_argument("--engines", nargs="*", choices=list(ENGINES), default=list(ENGINES))
+    options = parser.parse_args()
     make_environment()
     versions = {name: importlib.metadata.version(name) for name in ("pymc", "nutpie")}
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}, {versions}")
     print(f"both: {NUTS}", flush=True)
-    cases = {f"Fader-Hardie {name}": (published(lost), ("lifeworth", "nutpie"), 1) for name, lost in LOST.items()}
-    cases |= {f"12 cohorts, {n:,} customers": (twelve_cohorts(n), tuple(ENGINES), repeats) for n in (1_000, 10_000)}
-    for case, (data, engines, times) in cases.items():
+    engines = list(dict.fromkeys(("lifeworth", *options.engines)))
+    cases = {f"Fader-Hardie {name}": published(lost) for name, lost in LOST.items()}
+    cases |= {f"12 cohorts, {n:,} customers": twelve_cohorts(n) for n in options.customers}
+    for case, data in cases.items():
         runs, table, agreement = {engine: [] for engine in engines}, [], []
-        for _ in range(times):
+        for _ in range(options.repeats):
             for engine in engines:
                 runs[engine].append(run(engine, data))
         for engine in engines:

@@ -152,8 +152,10 @@ def test_the_size_of_new_accounts_is_known_as_well_as_a_mean_of_so_many():
     """Eight accounts, 100 and 300: the mean is known to 100 / sqrt(8), eight more realise it with as much again."""
     rows = [(f"c{k}", f"2025-0{k + 2}-10", None, 100.0 if k % 2 else 300.0, "A") for k in range(8)]
     table = book(rows, period="month", calendar="quarter", cohort="quarter")
-    found = value(known_fit(table, Geometric(), {"first_churn": 0.03}, draws=5000), terms(), draws=10_000)
-    multiple = hazard_multiple(1.0) * 0.8
+    found = value(
+        known_fit(table, Geometric(), {"first_churn": 0.03}, draws=5000), terms(horizon_years=1), draws=10_000
+    )
+    multiple = hazard_multiple(1.0, horizon=1) * 0.8
     for kind, variance in (("parameter", 1e4 / 8), ("predictive", 2e4 / 8)):
         arpa = found.sample("arpa", kind, cohort="new")
         assert arpa.mean() == pytest.approx(200, abs=4 * np.sqrt(variance / 10_000))

@@ -70,7 +70,6 @@ def assert_quantiles_agree(draws, exact):
     for probability, expected in zip(PROBABILITIES, exact, strict=True):
         error = float(az.mcse(values, method="quantile", prob=probability))
         found = float(np.quantile(values, probability))
-        print(f"{draws.name} {probability:.2f}: NUTS {found:.5f} grid {expected:.5f} MCSE {error:.5f}")  # noqa: T201
         assert abs(found - expected) < 4 * error
         assert error < 0.1 * (exact[-1] - exact[0]), "too few draws to tell anything"
 
