@@ -99,9 +99,7 @@ def public_methods(node: ast.ClassDef) -> int:
 
 def oversizes(name: str) -> Iterator[str]:
     tree = TREES[name]
-    sizes = [
-        ("the module", "lines", len(MODULES[name].read_text(encoding="utf-8").splitlines()), MODULE_LINES)
-    ]
+    sizes = [("the module", "lines", len(MODULES[name].read_text(encoding="utf-8").splitlines()), MODULE_LINES)]
     for function in functions(tree):
         sizes.append((function.name, "lines of body", body_lines(function), BODY_LINES))
         sizes.append((function.name, "arguments", argument_count(function), ARGUMENTS))
@@ -142,9 +140,7 @@ def test_imports_are_absolute() -> None:
 def test_nothing_is_unpickled_or_evaluated() -> None:
     modules = [(name, m) for name, tree in TREES.items() for m in imported(tree)]
     assert [(name, m) for name, m in modules if m.split(".")[0] in UNSAFE_MODULES] == []
-    assert [
-        (name, call) for name, tree in TREES.items() for call in calls(tree) if call in UNSAFE_CALLS
-    ] == []
+    assert [(name, call) for name, tree in TREES.items() for call in calls(tree) if call in UNSAFE_CALLS] == []
 
 
 def test_nothing_prints() -> None:

@@ -86,9 +86,7 @@ def test_tends_to_the_geometric_law(total, churn, discount_rate):
     limit = geometric_derl(churn, discount_rate)
     assert sbg_derl(1, alpha, beta, discount_rate) == pytest.approx(limit, rel=2e4 / total + 1e-13)
     elastic = (1 + discount_rate) / (discount_rate + churn)
-    assert sbg_derl_elasticity(1, alpha, beta, discount_rate) == pytest.approx(
-        elastic, rel=3e4 / total + 1e-13
-    )
+    assert sbg_derl_elasticity(1, alpha, beta, discount_rate) == pytest.approx(elastic, rel=3e4 / total + 1e-13)
 
 
 @given(
@@ -137,9 +135,7 @@ def test_generic_sum_by_hand():
 def test_geometric_derl_is_the_multiple_of_note_024_a_period_earlier():
     # Fader & Hardie, note 024: m r / (1 + d - r) = 250 at m 100, r 0.8, d 12%, one period from now.
     assert 100 * geometric_derl(0.2, 0.12) == pytest.approx(250 * 1.12, rel=1e-14)
-    assert margin_multiple(0.8, 0.12, timing="immediate") == pytest.approx(
-        1 + geometric_derl(0.2, 0.12) / 1.12
-    )
+    assert margin_multiple(0.8, 0.12, timing="immediate") == pytest.approx(1 + geometric_derl(0.2, 0.12) / 1.12)
 
 
 def test_undiscounted_lifetimes():

@@ -19,9 +19,7 @@ def test_nrr_is_grr_plus_expansion(amounts):
     opening = kept + churned + contraction + 1
     gross = grr(opening, churned, contraction)
     assert 0 <= gross <= 1
-    assert nrr(opening, churned, expansion, contraction) == pytest.approx(
-        gross + expansion / opening, rel=1e-12
-    )
+    assert nrr(opening, churned, expansion, contraction) == pytest.approx(gross + expansion / opening, rel=1e-12)
 
 
 def test_everything_lost_is_zero_despite_rounding():

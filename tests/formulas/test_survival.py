@@ -39,9 +39,7 @@ def test_matches_fader_hardie_note_032():
     np.testing.assert_allclose(sbg_survival(np.arange(1, 13), alpha, beta), published, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("alpha", "beta"), [(0.668, 3.806), (0.01, 0.01), (3, 1e-5), (10, 100), (500, 1), (1e-6, 1e6)]
-)
+@pytest.mark.parametrize(("alpha", "beta"), [(0.668, 3.806), (0.01, 0.01), (3, 1e-5), (10, 100), (500, 1), (1e-6, 1e6)])
 @pytest.mark.parametrize("tenure", [0, 1, 2, 7, 30, 120])
 def test_is_the_exact_product_of_retention_rates(tenure, alpha, beta):
     assert sbg_survival(tenure, alpha, beta) == pytest.approx(exact(tenure, alpha, beta), rel=1e-13)

@@ -66,9 +66,7 @@ def test_skok_matches_his_formula():
 
 def test_skok_with_the_increase_in_the_first_period():
     # a/c + m/c^2 = 3,333.33 + 5,555.56.
-    assert cltv_skok(100, 1, 0.03, 0.05, first_increase="first_period") == pytest.approx(
-        80_000 / 9, rel=1e-13
-    )
+    assert cltv_skok(100, 1, 0.03, 0.05, first_increase="first_period") == pytest.approx(80_000 / 9, rel=1e-13)
 
 
 @given(churn=st.floats(0.05, 1), growth=st.floats(-0.5, 2), discount=st.floats(0, 0.5), first=st.booleans())
@@ -111,8 +109,7 @@ def test_five_year_annuity_overstates_by_44_percent():
 @given(retention=st.floats(0, 0.95), discount_rate=st.floats(0, 1))
 def test_timings_differ_by_one_payment_or_one_period(retention, discount_rate):
     now, later, end = (
-        margin_multiple(retention, discount_rate, timing=timing)
-        for timing in ("immediate", "no_first_payment", "end")
+        margin_multiple(retention, discount_rate, timing=timing) for timing in ("immediate", "no_first_payment", "end")
     )
     assert now == pytest.approx(1 + later, rel=1e-13)
     assert now == pytest.approx(end * (1 + discount_rate), rel=1e-13)
@@ -125,9 +122,7 @@ def test_worksheet_matches_the_five_year_example():
     sheet = worksheet(50_000, 0.15, 0.82, 6_000, 0.12, 5)
     # Year 3 is 48,222.5 to the cent, printed 48,222.
     np.testing.assert_allclose(sheet.profit, [35_000, 41_150, 48_222, 56_356, 65_709], rtol=0, atol=0.501)
-    np.testing.assert_allclose(
-        sheet.present_value, [31_250, 32_805, 34_324, 35_815, 37_285], rtol=0, atol=0.501
-    )
+    np.testing.assert_allclose(sheet.present_value, [31_250, 32_805, 34_324, 35_815, 37_285], rtol=0, atol=0.501)
     assert round(sheet.total_present_value) == 171_479
     assert round(sheet.total_revenue) == 337_119
     assert sheet.total_profit == pytest.approx(sheet.profit.sum(), rel=1e-15)

@@ -50,9 +50,7 @@ def assert_same(frame: pd.DataFrame, expected: dict, keys: list[str]) -> None:
             assert row[name] == pytest.approx(rows[key][name] / scale, rel=1e-12, abs=1e-9), (key, name)
 
 
-def check(
-    reference, rows: list[dict], table: CohortTable, *, as_of, period, cohort, calendar, bridge_days
-) -> None:
+def check(reference, rows: list[dict], table: CohortTable, *, as_of, period, cohort, calendar, bridge_days) -> None:
     cells, force, new = reference(
         rows,
         as_of=as_of,
@@ -106,9 +104,7 @@ def spells(draw):
     calendar=units,
     bridge_days=st.sampled_from([0, 1, 5, 31]),
 )
-def test_small_ledgers_match_the_day_by_day_reference(
-    reference, rows, as_of, period, cohort, calendar, bridge_days
-):
+def test_small_ledgers_match_the_day_by_day_reference(reference, rows, as_of, period, cohort, calendar, bridge_days):
     asked = {
         "as_of": as_of,
         "period": period,

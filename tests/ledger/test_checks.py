@@ -149,18 +149,14 @@ def test_currencies():
         Ledger.from_spells(frame, as_of=AS_OF, currency="curr")
 
 
-@pytest.mark.parametrize(
-    "bad", ["2025-02-30", "31/12/2025", "2025-13-01", "2025-1-1", "", "2025-01-01 10:00"]
-)
+@pytest.mark.parametrize("bad", ["2025-02-30", "31/12/2025", "2025-13-01", "2025-1-1", "", "2025-01-01 10:00"])
 def test_dates_in_text(bad):
     frame = pl.DataFrame(
         {"customer_id": ["a", "b"], "start": ["2025-01-01T00:00:00Z", bad], "end": ["2025-02-28", None]}
     )
     frame = frame.with_columns(amount=1.0)
     for source in (frame, frame.lazy()):
-        with pytest.raises(
-            DataError, match=r"1 rows have a date that cannot be read \(customers b\). Write dates as"
-        ):
+        with pytest.raises(DataError, match=r"1 rows have a date that cannot be read \(customers b\). Write dates as"):
             Ledger.from_spells(source, as_of=AS_OF)
 
 
@@ -200,7 +196,5 @@ def test_options(options, says):
 
 
 def test_a_column_of_ends_that_is_empty_may_have_any_type():
-    frame = pd.DataFrame(
-        {"customer_id": [1, 2], "start": ["2025-01-01"] * 2, "end": np.nan, "amount": [1, 2]}
-    )
+    frame = pd.DataFrame({"customer_id": [1, 2], "start": ["2025-01-01"] * 2, "end": np.nan, "amount": [1, 2]})
     assert Ledger.from_spells(frame, as_of=AS_OF).cohort_table().in_force["amount"].sum() == 3

@@ -94,9 +94,7 @@ def test_acquired_column_agrees_with_the_ledger(demo, table):
 
 
 def test_onboarding_is_the_riskiest_time(demo):
-    for segment, (first, last) in zip(
-        demo.world.segments, [(0.015, 0.005), (0.04, 0.011), (0.07, 0.02)], strict=True
-    ):
+    for segment, (first, last) in zip(demo.world.segments, [(0.015, 0.005), (0.04, 0.011), (0.07, 0.02)], strict=True):
         hazards = segment.hazards(np.arange(80))
         assert (hazards[:3] == first).all()
         assert (np.diff(hazards) <= 0).all()
@@ -110,9 +108,7 @@ def test_enterprise_grows_on_its_own_and_smb_does_not(demo, table):
     found = {}
     for segment in demo.world.segments:
         rows = table.in_force[table.in_force["segment"] == segment.labels[0]]
-        year = [
-            true_forward(demo.world, segment, tenure=t, months=12)["revenue"].iloc[-1] for t in rows["tenure"]
-        ]
+        year = [true_forward(demo.world, segment, tenure=t, months=12)["revenue"].iloc[-1] for t in rows["tenure"]]
         found[segment.labels[0]] = float(np.average(year, weights=rows["amount"]))
     assert found["Enterprise"] > 1.05
     assert found["SMB"] < found["Mid-market"] < 1
@@ -159,11 +155,9 @@ def test_a_small_and_an_empty_scale():
 def test_residual_of_a_geometric_account_forgets_its_age():
     segment = SegmentWorld(("x",), 10, arpa=100.0, hazard=(0.03,))
     world = World((segment,), 24, date(2026, 6, 30))
-    for timing in ("end", "start"):
-        new = true_cltv(world, segment, timing=timing, **TERMS)
-        values = true_residual(
-            world, book(tenure=[0, 7, 23], amount=[100.0, 50.0, 0.0]), timing=timing, **TERMS
-        )
+    for timing, paid in (("end", 0.0), ("start", 100.0 * TERMS["gross_margin"])):
+        new = true_cltv(world, segment, timing=timing, **TERMS) - paid
+        values = true_residual(world, book(tenure=[0, 7, 23], amount=[100.0, 50.0, 0.0]), timing=timing, **TERMS)
         assert values.tolist() == pytest.approx([new, new / 2, 0.0])
 
 
@@ -179,9 +173,7 @@ def test_residual_by_hand():
 def test_residual_agrees_with_the_future_of_those_who_are_left(drifting):
     """Run accounts from acquisition, look only at those in force at as_of, and value what they then bring."""
     segment, tenure = drifting.segments[0], 8
-    paths = brute_force(
-        drifting, segment, months=tenure + 36, accounts=40_000, seed=9, acquired_month=23 - tenure
-    )
+    paths = brute_force(drifting, segment, months=tenure + 36, accounts=40_000, seed=9, acquired_month=23 - tenure)
     ahead = paths[paths[:, tenure] > 0, tenure:]
     values = discounted(ahead, gross_margin=0.8, discount_rate_annual=0.12)
     now = ahead[:, 0]
@@ -195,9 +187,7 @@ def test_residual_agrees_with_the_future_of_those_who_are_left(drifting):
 
 def test_residual_counts_elapsed_months_of_longer_periods(drifting):
     monthly = true_residual(drifting, book(tenure=[7], amount=[10.0]), **TERMS)
-    quarterly = true_residual(
-        drifting, book(tenure=[2], elapsed=[1], amount=[10.0]), months_per_period=3, **TERMS
-    )
+    quarterly = true_residual(drifting, book(tenure=[2], elapsed=[1], amount=[10.0]), months_per_period=3, **TERMS)
     assert quarterly.tolist() == monthly.tolist()
 
 
@@ -205,9 +195,7 @@ def test_residual_takes_the_in_force_of_a_table(demo, table):
     values = true_residual(demo.world, table.in_force, **TERMS)
     assert values.index.equals(table.in_force.index)
     assert (values > 0).all()
-    times = (
-        values.groupby(table.in_force["segment"]).sum() / table.in_force.groupby("segment")["amount"].sum()
-    )
+    times = values.groupby(table.in_force["segment"]).sum() / table.in_force.groupby("segment")["amount"].sum()
     assert times["Enterprise"] > times["Mid-market"] > times["SMB"]
 
 

@@ -178,9 +178,7 @@ def test_yearly_amounts_are_never_divided(book):
 def test_contracts_longer_than_the_period_are_refused():
     frame = spells(("a", "2025-01-01", None, 1.0), ("b", "2025-01-01", None, 1.0), term=[12, 1])
     ledger = Ledger.from_spells(frame, as_of="2025-04-01", term_months="term")
-    with pytest.raises(
-        DataError, match=r"1 customers have 12-month terms in monthly cells.*use period='year'"
-    ):
+    with pytest.raises(DataError, match=r"1 customers have 12-month terms in monthly cells.*use period='year'"):
         ledger.cohort_table()
     assert ledger.cohort_table(period="year").in_force["accounts"].sum() == 2
     constant = Ledger.from_spells(frame, as_of="2025-04-01", term_months=3)

@@ -99,9 +99,7 @@ def test_rules(row, says):
 
 
 def test_refuses_to_strip_what_is_not_there_or_churn():
-    with pytest.raises(
-        DataError, match=r"strip= names kinds that do not occur: prize\. Kinds: churn, contraction"
-    ):
+    with pytest.raises(DataError, match=r"strip= names kinds that do not occur: prize\. Kinds: churn, contraction"):
         Ledger.from_movements(movements(*BOOK), as_of="2025-05-20", strip="prize")
     with pytest.raises(DataError, match="nobody ever leaving"):
         Ledger.from_movements(movements(*BOOK), as_of="2025-05-20", strip=["churn"])

@@ -96,16 +96,12 @@ def test_motor_book_before_the_holdout(motor):
     assert cut.as_of == date(2017, 11, 30)
     columns = ["cohort", *BY, "tenure", "bucket", "at_risk"]
     left, right = (t.frame.set_index(columns[:-1])["at_risk"] for t in (table, cut))
-    assert left.sum() == pytest.approx(
-        right.sum(), rel=0.002
-    )  # 45 contracts and the gaps differ in hindsight
+    assert left.sum() == pytest.approx(right.sum(), rel=0.002)  # 45 contracts and the gaps differ in hindsight
 
 
 def test_motor_accounts_in_force_are_the_table_account_by_account(motor):
     ledger, table = table_of(motor, "2018-11-30")
-    listed = (
-        ledger.accounts_in_force(period="year", cohort="year", by=BY).collect(backend="pandas").to_native()
-    )
+    listed = ledger.accounts_in_force(period="year", cohort="year", by=BY).collect(backend="pandas").to_native()
     keys = ["cohort", *BY, "tenure", "elapsed"]
     grouped = listed.groupby(keys).agg(accounts=("amount", "size"), amount=("amount", "sum")).reset_index()
     have = table.in_force.loc[table.in_force["accounts"] > 0, [*keys, "accounts", "amount"]]

@@ -91,18 +91,14 @@ def test_constant_hazard_is_the_geometric_closed_form(timing, first):
     v = 1.12 ** (-1 / 12)
     q = 0.98 * v
     expected = 0.8 * 100 * v**first * (1 - q**60) / (1 - q)
-    assert true_cltv(where, segment, horizon_years=5, timing=timing, **TERMS) == pytest.approx(
-        expected, rel=1e-12
-    )
+    assert true_cltv(where, segment, horizon_years=5, timing=timing, **TERMS) == pytest.approx(expected, rel=1e-12)
 
 
 def test_growth_and_contraction_enter_the_closed_form():
     where, segment = lone(expansion_monthly=0.03, contraction_monthly=0.01)
     q = 0.98 * 1.02 * 1.12 ** (-1 / 12)
     expected = 80 * (1 - q**36) / (1 - q)
-    assert true_cltv(where, segment, horizon_years=3, timing="start", **TERMS) == pytest.approx(
-        expected, rel=1e-12
-    )
+    assert true_cltv(where, segment, horizon_years=3, timing="start", **TERMS) == pytest.approx(expected, rel=1e-12)
 
 
 def test_shifts_act_on_the_log_cumulative_hazard_of_the_month_a_tenure_ends_in():
@@ -121,9 +117,7 @@ def test_shifts_act_on_the_log_cumulative_hazard_of_the_month_a_tenure_ends_in()
 
 
 @pytest.mark.parametrize("acquired_month", [None, 0, 17])
-@pytest.mark.parametrize(
-    "segment", [RICH, PLAIN, replace(RICH, size_churn=0.5), replace(RICH, size_churn=-0.3)]
-)
+@pytest.mark.parametrize("segment", [RICH, PLAIN, replace(RICH, size_churn=0.5), replace(RICH, size_churn=-0.3)])
 def test_recursion_agrees_with_brute_force(rich_world, segment, acquired_month):
     where = replace(rich_world, segments=(segment,))
     paths = brute_force(where, segment, months=36, accounts=20_000, seed=5, acquired_month=acquired_month)
@@ -132,9 +126,7 @@ def test_recursion_agrees_with_brute_force(rich_world, segment, acquired_month):
     assert_within((paths > 0)[:, some], truth["logos"].to_numpy()[some])
     assert_within(paths[:, some], truth["revenue"].to_numpy()[some])
     for timing in ("end", "start"):
-        expected = true_cltv(
-            where, segment, horizon_years=3, timing=timing, acquired_month=acquired_month, **TERMS
-        )
+        expected = true_cltv(where, segment, horizon_years=3, timing=timing, acquired_month=acquired_month, **TERMS)
         assert_within(discounted(paths, timing=timing, **TERMS), expected)
 
 
@@ -158,11 +150,7 @@ def test_ledger_shows_the_hazards_of_the_world(rich_world, table):
         hazard = true_hazard(rich_world, segment, month[own], cells.loc[own, "tenure"])
         expected, variance = at_risk * hazard, at_risk * hazard * (1 - hazard)
         for key in ("tenure", "bucket", "cohort"):
-            sums = (
-                pd.DataFrame({"d": churned - expected, "v": variance})
-                .groupby(cells.loc[own, key].to_numpy())
-                .sum()
-            )
+            sums = pd.DataFrame({"d": churned - expected, "v": variance}).groupby(cells.loc[own, key].to_numpy()).sum()
             z = sums["d"] / np.sqrt(sums["v"])
             assert np.abs(z).max() < 4.5
             assert (z**2).sum() < len(z) + 4 * np.sqrt(2 * len(z))
@@ -185,9 +173,7 @@ def test_returns_live_by_the_law_of_a_new_account(rich_world, table):
 def test_ledger_shows_the_growth_of_the_world(table):
     frame = table.frame
     own = frame[frame["plan"] == "a"]
-    kept, kept_sq = (
-        own[f"opening{s}"].sum() - own[f"churned{c}"].sum() for s, c in (("", "_amount"), ("_sq", "_sq"))
-    )
+    kept, kept_sq = (own[f"opening{s}"].sum() - own[f"churned{c}"].sum() for s, c in (("", "_amount"), ("_sq", "_sq")))
     for flow, rate, jump in (("expansion", 0.02, 0.2), ("contraction", 0.008, 0.3)):
         sd = np.sqrt(rate / jump * jump**2 * (13 / 12) * kept_sq)
         assert abs(own[flow].sum() - rate * kept) < 4 * sd

@@ -15,12 +15,7 @@ THIRTIETHS = [date(2025, 1, 30), date(2025, 2, 28), date(2025, 3, 30), date(2025
 
 
 def snapshots(days, levels) -> pl.DataFrame:
-    rows = [
-        (who, day, float(x))
-        for who, own in levels.items()
-        for day, x in zip(days, own, strict=True)
-        if x >= 0
-    ]
+    rows = [(who, day, float(x)) for who, own in levels.items() for day, x in zip(days, own, strict=True) if x >= 0]
     return pl.DataFrame(rows, schema=["customer_id", "period", "amount"], orient="row")
 
 
@@ -73,9 +68,7 @@ def test_refuses_a_stale_or_broken_grid(days, as_of, says):
 
 def test_refuses_two_rows_in_a_snapshot():
     frame = pd.DataFrame({"customer_id": ["a", "a"], "period": ["2025-01-01"] * 2, "amount": [1.0, 2.0]})
-    with pytest.raises(
-        DataError, match=r"1 snapshots of a customer are given more than once \(customers a\)"
-    ):
+    with pytest.raises(DataError, match=r"1 snapshots of a customer are given more than once \(customers a\)"):
         Ledger.from_snapshots(frame, as_of="2025-01-15")
 
 

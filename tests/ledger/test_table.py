@@ -104,9 +104,7 @@ def test_counts_without_a_column_or_a_row():
 
 
 def test_triangles_by_hand(table):
-    row = {
-        kind: table.triangle(kind).loc["2025-Q1"] for kind in ("retention", "nrr", "revenue", "cumulative")
-    }
+    row = {kind: table.triangle(kind).loc["2025-Q1"] for kind in ("retention", "nrr", "revenue", "cumulative")}
     assert row["retention"].tolist() == pytest.approx([1, 1, 2 / 3, 2 / 3, 2 / 3])
     growth = [1, 200 / 150, 200 / 150 * 160 / 200]
     assert row["nrr"].tolist() == pytest.approx([*growth, growth[-1], growth[-1]])
@@ -164,9 +162,7 @@ def test_the_sums_of_the_fingerprint_are_exact():
     """Amounts whose squares leave 64 bits and whose doubles would round are added exactly."""
     rng = np.random.default_rng(1)
     amounts = np.round(rng.uniform(1e6, 9e6, 400), 4)
-    frame = pd.DataFrame(
-        {"customer_id": range(400), "start": "2025-01-01", "end": "2025-01-20", "amount": amounts}
-    )
+    frame = pd.DataFrame({"customer_id": range(400), "start": "2025-01-01", "end": "2025-01-20", "amount": amounts})
     table = Ledger.from_spells(frame, as_of="2025-02-01").cohort_table()
     whole = [round(a * 10_000) for a in amounts]
     assert table.frame["opening_sq"].iloc[0] == pytest.approx(sum(w * w for w in whole) / 10**8, rel=1e-15)

@@ -184,8 +184,8 @@ def true_residual(
 ) -> pd.Series:
     """Give the present value at `as_of` expected of the money in force, per row, over 12 * horizon months.
 
-    The open month counts as just begun: its payment falls one month after `as_of` if `timing` is "end", at
-    `as_of` if "start"; the next chance to leave is at its close, at the hazard of the completed tenure.
+    The open month counts as just begun: its payment falls one month after `as_of` if `timing` is "end", and is past
+    if "start"; the next chance to leave is at its close, at the hazard of the completed tenure.
 
     Parameters
     ----------
@@ -205,6 +205,8 @@ def true_residual(
     for key in dict.fromkeys(keys):
         ahead = true_forward(world, world.segment(*key[:-1]), tenure=int(key[-1]), months=months)
         money = ahead["revenue"].to_numpy()[:-1]
+        if timing == "start":
+            money = np.concatenate([[0.0], money[1:]])
         value = discounted(money, gross_margin=gross_margin, discount_rate_annual=discount_rate_annual, timing=timing)
         worth[key] = float(value)
     return in_force["amount"] * pd.Series([worth[key] for key in keys], index=in_force.index, dtype=float)
