@@ -204,7 +204,12 @@ def _by_segment(found: Comparison, basis: str) -> Table:
         r = own.iloc[0]
         by_method = {row["method"]: _gap(row) for _, row in own.iterrows()}
         lines.append([*_labels(labels), money(r["mean"]), band(r["p10"], r["p90"]), *(by_method[m] for m in methods)])
-    short = [textwrap.fill(m.replace("with ", "").replace(",", ""), 9, break_long_words=False) for m in methods]
+    short = [
+        textwrap.fill(
+            m.replace("with ", "").replace(",", "").removesuffix(" point estimate"), 9, break_long_words=False
+        )
+        for m in methods
+    ]
     caption = "gap to the posterior mean; * outside the 80% band of the expected value; undef.: no finite value"
     title = f"By segment, formulas {basis}"
     return rows(title, [*by, "posterior", "expected", *short], lines, keys=len(by), caption=caption)
