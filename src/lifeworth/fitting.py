@@ -18,22 +18,15 @@ from lifeworth.bayes.centre import centring
 from lifeworth.bayes.diagnose import diagnose
 from lifeworth.bayes.sample import compiled, sample
 from lifeworth.churn import ChurnCurve, Smooth
-from lifeworth.effects import CalendarWalk, CohortDecay, Effect, Segments, Shape
+from lifeworth.effects import CohortDecay, Effect, Shape
 from lifeworth.errors import DiagnosticsWarning, FitError
 from lifeworth.expansion import Constant, ExpansionCurve
 from lifeworth.expansion.variation import DIRECTIONS, log_level
 from lifeworth.indexing import TableIndex, jump_size, merged, money_counts
 from lifeworth.ledger import CohortTable
-from lifeworth.model import Model, Pooling, freeze_priors, log_retention
+from lifeworth.model import DEFAULT_EFFECTS, Model, Pooling, freeze_priors, identified, log_retention
 from lifeworth.notes import notes
 from lifeworth.results import Diagnostics, Fit, SamplerOptions
-
-DEFAULT_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
-    "partial": (Segments(), CalendarWalk(), CohortDecay()),
-    "complete": (CalendarWalk(),),
-    "none": (),
-}
-"""The effects that `fit` uses where none are given, by pooling."""
 
 
 def fit(
@@ -94,7 +87,7 @@ def fit(
     index = TableIndex.of(table)
     model = Model(
         churn=churn,
-        effects=_identified(DEFAULT_EFFECTS[pooling] if effects is None else tuple(effects), index.shape),
+        effects=identified(DEFAULT_EFFECTS[pooling] if effects is None else tuple(effects), index.shape),
         expansion=expansion,
         pooling=pooling,
         priors=freeze_priors(priors),
@@ -117,11 +110,6 @@ def fit(
 def _warn(kind: type[Warning], text: str) -> str:
     warnings.warn(text, kind, stacklevel=3)
     return f"{kind.__name__}: {text}"
-
-
-def _identified(effects: tuple[Effect, ...], shape: Shape) -> tuple[Effect, ...]:
-    """The effects that have something to tell apart in a table of this shape."""
-    return tuple(effect for effect in effects if effect.parameters(shape))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -10,7 +11,7 @@ import numpy as np
 from lifeworth._ops import NUMPY, Array, Ops
 from lifeworth._parameters import Parameter, Priors, Theta, check_priors, with_priors
 from lifeworth.churn import ChurnCurve
-from lifeworth.effects import CellIndex, Effect, Shape
+from lifeworth.effects import CalendarWalk, CellIndex, CohortDecay, Effect, Segments, Shape
 from lifeworth.errors import DefinitionError
 from lifeworth.expansion import ExpansionCurve
 from lifeworth.expansion.variation import DIRECTIONS, variation_parameters
@@ -55,6 +56,19 @@ class Model:
     def check(self, shape: Shape) -> None:
         """Raise DefinitionError when a prior belongs to no parameter of the model."""
         check_priors((*self.hazard_parameters(shape), *self.expansion_parameters(shape)), dict(self.priors))
+
+
+DEFAULT_EFFECTS: Mapping[Pooling, tuple[Effect, ...]] = {
+    "partial": (Segments(), CalendarWalk(), CohortDecay()),
+    "complete": (CalendarWalk(),),
+    "none": (),
+}
+"""The recommended effects, by pooling."""
+
+
+def identified(effects: tuple[Effect, ...], shape: Shape) -> tuple[Effect, ...]:
+    """The effects that have something to tell apart in a table of this shape."""
+    return tuple(effect for effect in effects if effect.parameters(shape))
 
 
 def freeze_priors(priors: Priors | None) -> tuple[tuple[str, tuple[float, float]], ...]:

@@ -7,21 +7,18 @@ import xarray as xr
 
 from lifeworth._parameters import Priors, draw_prior
 from lifeworth.churn import ChurnCurve, Smooth
-from lifeworth.effects import CalendarWalk, CohortDecay, Effect, Segments
+from lifeworth.effects import Effect
 from lifeworth.expansion import Flat
 from lifeworth.indexing import TableIndex
 from lifeworth.ledger import CohortTable
-from lifeworth.model import Model, freeze_priors, log_retention
-
-PARTIAL: tuple[Effect, ...] = (Segments(), CalendarWalk(), CohortDecay())
-"""The recommended effects."""
+from lifeworth.model import DEFAULT_EFFECTS, Model, freeze_priors, identified, log_retention
 
 
 def prior_predictive(
     table: CohortTable,
     *,
     churn: ChurnCurve = Smooth(),
-    effects: tuple[Effect, ...] = PARTIAL,
+    effects: tuple[Effect, ...] = DEFAULT_EFFECTS["partial"],
     priors: Priors | None = None,
     draws: int = 500,
     seed: int = 0,
@@ -44,7 +41,7 @@ def prior_predictive(
         bucket.
     """
     index = TableIndex.of(table)
-    model = Model(churn, tuple(e for e in effects if e.parameters(index.shape)), Flat(), priors=freeze_priors(priors))
+    model = Model(churn, identified(effects, index.shape), Flat(), priors=freeze_priors(priors))
     model.check(index.shape)
     rng = np.random.default_rng(seed)
     theta = draw_prior(model.hazard_parameters(index.shape), rng, draws)
