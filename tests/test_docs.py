@@ -119,7 +119,7 @@ def test_readme_curve_is_a_curve() -> None:
     exec(compile(blocks("python")[1], "README.md", "exec"), namespace)
     from lifeworth.churn import CURVES
 
-    curve = CURVES.pop("DiscreteWeibull")()
+    curve = CURVES.pop("PowerOfTenure")()  # and out of the registry, which the other tests read
     assert [p.name for p in curve.parameters] == ["first_churn", "shape"]
     survival = curve.survival(np.arange(3.0), {"first_churn": 0.1, "shape": 1.0})
     assert survival.tolist() == pytest.approx([1.0, 0.9, 0.81])

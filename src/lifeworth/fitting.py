@@ -59,9 +59,8 @@ def fit(
     priors : mapping of str to (low, high), optional
         90% intervals in natural units, by parameter, in place of the model's own.
     seed : int, optional
-        The same seed gives the same draws from the same compiled code; a run that compiles anew (an empty cache,
-        another machine) may differ in the last bits, and so in the draws. None takes one from the system and records
-        it.
+        The same seed gives the same draws, with the versions of the lock on the same kind of processor. None takes
+        one from the system and records it.
     sampler : SamplerOptions
         How NUTS is run.
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import nutpie
+import pytensor
 import xarray as xr
 
 from lifeworth._parameters import Parameter
@@ -28,13 +29,15 @@ _compiling = threading.Lock()
 @lru_cache(maxsize=64)
 def _compiled(kind: Literal["hazard", "expansion"], model: Model, shape: Shape) -> Any:
     build = hazard_model if kind == "hazard" else expansion_model
-    return nutpie.compile_pymc_model(build(model, shape))
+    with pytensor.config.change_flags(numba__fastmath=False):
+        return nutpie.compile_pymc_model(build(model, shape))
 
 
 def compiled(kind: Literal["hazard", "expansion"], model: Model, shape: Shape) -> Any:
     """The compiled model, from the cache where one of the same definition and shape was compiled before.
 
-    Parts of the definition that this kind of model does not read make no difference.
+    Parts of the definition that this kind of model does not read make no difference. Floating-point operations keep
+    the order they are written in: reordered, code compiled now and the same code from a cache differ in the last bits.
     """
     unread = {"expansion": Flat()} if kind == "hazard" else {"churn": Geometric(), "effects": ()}
     with _compiling:
