@@ -96,8 +96,9 @@ def test_readme_commands_have_options_that_exist() -> None:
         assert {word for word in line if word.startswith("--")} <= options
 
 
-def test_readme_example_calls_what_exists() -> None:
-    example = ast.parse(blocks("python")[0])
+@pytest.mark.parametrize("block", [0, 1])
+def test_readme_example_calls_what_exists(block: int) -> None:
+    example = ast.parse(blocks("python")[block])
     kinds: dict[str, Any] = {"ledger": lw.Ledger, "table": lw.CohortTable, "fit": lw.Fit, "value": lw.Valuation}
     calls = [node for node in ast.walk(example) if isinstance(node, ast.Call)]
     assert len(calls) >= 8
@@ -116,7 +117,7 @@ def test_readme_example_calls_what_exists() -> None:
 
 def test_readme_curve_is_a_curve() -> None:
     namespace: dict[str, Any] = {"__name__": __name__}
-    exec(compile(blocks("python")[1], "README.md", "exec"), namespace)
+    exec(compile(blocks("python")[2], "README.md", "exec"), namespace)
     from lifeworth.churn import CURVES
 
     curve = CURVES.pop("PowerOfTenure")()  # and out of the registry, which the other tests read

@@ -1,11 +1,13 @@
 """Cells as positions and sums, against numbers worked out by hand."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lifeworth.effects import Renewal
 from lifeworth.indexing import SUMS, TableIndex, jump_size, merged, money_counts, segment_labels
 from lifeworth.ledger import CohortTable, Ledger
 
@@ -163,3 +165,75 @@ def test_alone_has_one_of_each_and_no_calendar(index):
     assert (alone.shape.segments, alone.shape.cohorts, alone.shape.buckets) == (1, 1, 1)
     assert alone.shape.tenures == index.shape.tenures
     assert alone.loading().shape == (0, 1)
+    assert (alone.by, alone.shape.columns, alone.shape.longest_term) == ((), (), 1)
+    assert alone.moves.tolist() == []
+
+
+# --- What a segment brings along ---
+
+
+@pytest.fixture(scope="module")
+def crossed() -> TableIndex:
+    """Three combinations of two values of one column with three of the other."""
+    kinds = [("web", "12"), ("shop", "1"), ("web", "24")]
+    rows = [(f"c{k}", "2025-01-10", None, 1.0, *kinds[k]) for k in range(3)]
+    frame = pd.DataFrame(rows, columns=["customer_id", "start", "end", "amount", "channel", "term_months"])
+    ledger = Ledger.from_spells(frame, as_of="2025-06-30")
+    return TableIndex.of(ledger.cohort_table(by=["channel", "term_months"]))
+
+
+def test_the_columns_are_known_by_name_and_size(crossed):
+    assert crossed.by == ("channel", "term_months")
+    assert crossed.segments == (("shop", "1"), ("web", "12"), ("web", "24"))
+    assert crossed.shape.columns == (("channel", 2), ("term_months", 3))
+
+
+def test_levels_are_the_places_of_a_segments_values(crossed):
+    """Of an unseen segment, the place after the last, whether it comes as -1 or as the position after the last."""
+    levels = crossed.levels(np.array([0, 1, 2, 1, -1, 3]))
+    assert levels["channel"].tolist() == [0, 1, 1, 1, 2, 2]
+    assert levels["term_months"].tolist() == [0, 1, 2, 1, 3, 3]
+
+
+def test_the_term_is_the_segments_and_of_an_unseen_one_the_most_common(crossed):
+    assert crossed.term(np.array([0, 1, 2])).tolist() == [1, 12, 24]
+    assert crossed.shape.longest_term == 24
+    twice = replace(crossed, segments=(*crossed.segments, ("shop", "12")))
+    assert twice.term(np.array([-1, 4, 3])).tolist() == [12, 12, 12]
+
+
+def test_without_the_column_every_term_is_one_period(index):
+    assert index.by == ("segment",)
+    assert index.term(np.array([0, 1, -1])).tolist() == [1, 1, 1]
+    assert index.shape.longest_term == 1
+
+
+def test_cells_bring_along_what_their_segment_has(crossed):
+    positions = pd.DataFrame({"tenure": [3, 4], "segment": [2, 0], "cohort": [0, 0], "bucket": [1, 2]})
+    cells = crossed.cells(positions)
+    assert cells.segments == 3
+    assert cells.term.tolist() == [24, 1]
+    assert {name: at.tolist() for name, at in cells.levels.items()} == {"channel": [1, 0], "term_months": [2, 0]}
+
+
+def test_cells_of_different_terms_are_not_merged():
+    rows = [(f"c{k}", "2025-01-10", None, 1.0, (1, 12)[k % 2]) for k in range(4)]
+    frame = pd.DataFrame(rows, columns=["customer_id", "start", "end", "amount", "term"])
+    table = Ledger.from_spells(frame, as_of="2025-06-30", term_months="term").cohort_table(by=["term_months"])
+    together = merged(table, TableIndex.of(table), Renewal().uses)
+    assert together.groupby("segment")["at_risk"].sum().tolist() == [10, 10]
+
+
+@pytest.mark.parametrize(
+    ("weights", "moves"),
+    [
+        ((0.0, 0.0, 0.5, 0.5), [False, False, True]),
+        ((0.0, 0.5, 0.0, 0.5), [False, True, True]),
+        ((0.5, 0.0, 0.0, 0.5), [True, True, True]),
+        ((0.0, 0.0, 0.0, 1.0), [False, False, False]),
+    ],
+)
+def test_a_walk_moves_from_the_first_bucket_with_exposure(index, weights, moves):
+    """Buckets added before it are not part of the walk; one without exposure in between is."""
+    of_four = replace(index, weights=weights, shape=replace(index.shape, buckets=4))
+    assert of_four.moves.tolist() == moves

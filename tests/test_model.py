@@ -1,5 +1,6 @@
 """The likelihood of cells against published maxima, and the one formula of the hazard against plain loops."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,10 @@ import pytest
 from scipy import optimize, special
 
 from lifeworth.churn import Geometric, ShiftedBetaGeometric, Smooth
-from lifeworth.effects import CalendarWalk, CellIndex, CohortDecay, Segments, Shape, calendar_loading
+from lifeworth.effects import CalendarWalk, CellIndex, CohortDecay, Renewal, Segments, Shape, calendar_loading
 from lifeworth.errors import DefinitionError
 from lifeworth.expansion import Constant, Flat
-from lifeworth.model import Model, freeze_priors, log_likelihood, log_retention
+from lifeworth.model import DEFAULT_EFFECTS, Model, freeze_priors, identified, log_likelihood, log_retention
 
 FADER_HARDIE = pd.read_csv(Path(__file__).parent / "reference" / "fader_hardie_2007.csv", comment="#")
 PUBLISHED = {"high_end": (0.668, 3.806, -1611.158), "regular": (0.704, 1.182, -1680.265)}
@@ -115,6 +116,17 @@ def model(**changes):
 def test_a_model_uses_what_its_effects_read():
     assert model().uses == {"tenure", "segment", "bucket"}
     assert model(effects=()).uses == {"tenure"}
+
+
+def test_the_recommended_effects_are_those_the_table_can_tell_apart():
+    """Renewals only where a contract is longer than a period."""
+    without = (Segments(), CalendarWalk(), CohortDecay())
+    assert identified(DEFAULT_EFFECTS["partial"], SHAPE) == without
+    with_terms = replace(SHAPE, longest_term=12)
+    assert identified(DEFAULT_EFFECTS["partial"], with_terms) == (*without, Renewal())
+    assert identified(DEFAULT_EFFECTS["complete"], with_terms) == (CalendarWalk(), Renewal())
+    assert identified(DEFAULT_EFFECTS["complete"], SHAPE) == (CalendarWalk(),)
+    assert identified(DEFAULT_EFFECTS["none"], with_terms) == ()
 
 
 def test_models_are_equal_when_they_would_be_fitted_alike():

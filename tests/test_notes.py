@@ -136,6 +136,23 @@ def test_monthly_tables_have_no_renewal_to_wait_for():
     assert NoRenewalWarning not in said(ledger_table(rows, period="month", cohort="month"))
 
 
+def term_table(months):
+    """Twelve contracts of a year that began so many months ago, and one of each month; monthly cells."""
+    start = (pd.Timestamp("2026-06-10") - pd.DateOffset(months=months)).strftime("%Y-%m-%d")
+    rows = [(f"{i}-{term}", start, None, 10.0, term) for i in range(12) for term in (1, 12)]
+    spells = pd.DataFrame(rows, columns=["customer_id", "start", "end", "amount", "term"])
+    ledger = Ledger.from_spells(spells, as_of="2026-06-30", term_months="term")
+    return ledger.cohort_table(period="month", cohort="month", by=["term_months"])
+
+
+def test_contracts_of_which_no_renewal_was_seen_are_said():
+    assert "on a term of 12 months has reached a renewal" in said(term_table(11))[NoRenewalWarning]
+
+
+def test_contracts_that_came_to_a_renewal_are_not():
+    assert NoRenewalWarning not in said(term_table(12))
+
+
 def test_counts_without_calendar_or_money_have_no_notes():
     counts = pd.DataFrame({"cohort": "a", "tenure": [0, 1], "at_risk": [10, 8], "churned": [2, 1]})
     assert said(CohortTable.from_counts(counts, period="year")) == {}

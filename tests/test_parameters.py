@@ -11,7 +11,16 @@ from lifeworth.errors import DefinitionError
 from lifeworth.expansion import EXPANSIONS
 from lifeworth.expansion.variation import DIRECTIONS, variation_parameters
 
-SHAPE = Shape(segments=3, cohorts=5, buckets=6, tenures=24, months_per_period=1, months_per_bucket=3)
+SHAPE = Shape(
+    segments=6,
+    cohorts=5,
+    buckets=6,
+    tenures=24,
+    months_per_period=1,
+    months_per_bucket=3,
+    columns=(("channel", 2), ("risk", 3)),
+    longest_term=12,
+)
 DRAWS = 40_000
 
 
@@ -60,6 +69,21 @@ def test_prior_draws_have_the_plausible_interval_as_their_central_90(name, param
 def test_the_parts_of_the_package_are_all_checked():
     names = {name for name, _ in PARTS}
     assert names >= {*CURVES, *EFFECTS, "Constant", "expansion variation"}
+
+
+def test_the_steps_of_a_walk_are_drawn_by_its_law():
+    """Given its sd and momentum, the innovations are standard normal once divided by the sd they have by then."""
+    theta = draw_prior(EFFECTS["CalendarWalk"]().parameters(SHAPE), np.random.default_rng(2), 20_000)
+    sd, momentum, steps = theta["calendar_sd"][:, 0], theta["calendar_momentum"][:, 0], theta["calendar"]
+    variance, last = sd**2, np.zeros(len(sd))
+    z = np.empty_like(steps)
+    for k in range(steps.shape[1]):
+        innovation = steps[:, k] - momentum * last
+        z[:, k] = innovation / np.sqrt(variance)
+        variance, last = (variance + innovation**2) / 2, steps[:, k]
+    for column in z.T:
+        assert stats.kstest(column, "norm").pvalue > 1e-4
+    np.testing.assert_allclose(np.corrcoef(z.T), np.eye(5), atol=4 / np.sqrt(len(z)))
 
 
 def test_zero_sum_vectors_sum_to_zero_with_equal_variances_and_correlations():

@@ -584,6 +584,15 @@ def test_a_price_increase_on_a_flat_ledger_is_not(monthly):
     value(known_fit(monthly, Geometric(), {"first_churn": 0.02}), terms(price_increase_annual=0.05))
 
 
+def test_a_parameter_band_never_stands_alone(monthly):
+    """Every row and measure of a table has both kinds, and the summary shows both: the narrow one alone misleads."""
+    found = value(known_fit(monthly, Geometric(), {"first_churn": 0.02}), terms(cac=100.0))
+    kinds = found.table().groupby(["cohort", "segment", "measure"])["kind"].agg(set)
+    assert all(k == {"parameter", "predictive"} for k in kinds)
+    columns = set(found.summary().columns)
+    assert {"CLTV P10", "CLTV P90", "CLTV parameter P10", "CLTV parameter P90"} <= columns
+
+
 def test_the_same_seed_gives_the_same_future(monthly):
     fit = known_fit(monthly, Geometric(), {"first_churn": 0.02}, draws=50)
     first, again, other = (value(fit, terms(), seed=s).draws["cltv"] for s in (1, 1, 2))

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from lifeworth import formulas, plot
     from lifeworth._version import __version__
     from lifeworth.backtesting import backtest
+    from lifeworth.calibration import Calibration, calibrate
+    from lifeworth.causes import lost_by_cause
     from lifeworth.churn import (
         BetaDiscreteWeibull,
         ChurnCurve,
@@ -25,13 +27,15 @@ if TYPE_CHECKING:
     )
     from lifeworth.comparison import compare
     from lifeworth.economics import Economics
-    from lifeworth.effects import CalendarWalk, CohortDecay, Effect, Segments
-    from lifeworth.expansion import Constant, ExpansionCurve, Flat
+    from lifeworth.effects import CalendarWalk, CohortDecay, Crossed, Effect, Renewal, Season, Segments, Shock
+    from lifeworth.expansion import Constant, Decaying, ExpansionCurve, Flat, Saturating
+    from lifeworth.fit_table import FitTable, fit_many, stacked_value
     from lifeworth.fitting import fit
     from lifeworth.ledger import CohortTable, Ledger, datasets
     from lifeworth.prior import prior_predictive
     from lifeworth.results import Diagnostics, Fit, SamplerOptions
     from lifeworth.scoring import score
+    from lifeworth.shape_check import TenureCheck, tenure_check
     from lifeworth.store import load
     from lifeworth.valuation import Valuation
     from lifeworth.valuing import value
@@ -40,6 +44,8 @@ _HOME = {
     "lifeworth": ("formulas", "plot"),
     "lifeworth._version": ("__version__",),
     "lifeworth.backtesting": ("backtest",),
+    "lifeworth.calibration": ("Calibration", "calibrate"),
+    "lifeworth.causes": ("lost_by_cause",),
     "lifeworth.churn": (
         "BetaDiscreteWeibull",
         "ChurnCurve",
@@ -55,13 +61,24 @@ _HOME = {
     ),
     "lifeworth.comparison": ("compare",),
     "lifeworth.economics": ("Economics",),
-    "lifeworth.effects": ("CalendarWalk", "CohortDecay", "Effect", "Segments"),
-    "lifeworth.expansion": ("Constant", "ExpansionCurve", "Flat"),
+    "lifeworth.effects": (
+        "CalendarWalk",
+        "CohortDecay",
+        "Crossed",
+        "Effect",
+        "Renewal",
+        "Season",
+        "Segments",
+        "Shock",
+    ),
+    "lifeworth.expansion": ("Constant", "Decaying", "ExpansionCurve", "Flat", "Saturating"),
+    "lifeworth.fit_table": ("FitTable", "fit_many", "stacked_value"),
     "lifeworth.fitting": ("fit",),
     "lifeworth.ledger": ("CohortTable", "Ledger", "datasets"),
     "lifeworth.prior": ("prior_predictive",),
     "lifeworth.results": ("Diagnostics", "Fit", "SamplerOptions"),
     "lifeworth.scoring": ("score",),
+    "lifeworth.shape_check": ("TenureCheck", "tenure_check"),
     "lifeworth.store": ("load",),
     "lifeworth.valuation": ("Valuation",),
     "lifeworth.valuing": ("value",),
@@ -72,17 +89,21 @@ _WHERE = {name: home for home, names in _HOME.items() for name in names}
 __all__ = [
     "BetaDiscreteWeibull",
     "CalendarWalk",
+    "Calibration",
     "ChurnCurve",
     "CohortDecay",
     "CohortTable",
     "Constant",
+    "Crossed",
     "Cure",
+    "Decaying",
     "Diagnostics",
     "DiscreteWeibull",
     "Economics",
     "Effect",
     "ExpansionCurve",
     "Fit",
+    "FitTable",
     "Flat",
     "Geometric",
     "Gompertz",
@@ -90,21 +111,31 @@ __all__ = [
     "LogLogistic",
     "Lomax",
     "Piecewise",
+    "Renewal",
     "SamplerOptions",
+    "Saturating",
+    "Season",
     "Segments",
     "ShiftedBetaGeometric",
+    "Shock",
     "Smooth",
+    "TenureCheck",
     "Valuation",
     "__version__",
     "backtest",
+    "calibrate",
     "compare",
     "datasets",
     "fit",
+    "fit_many",
     "formulas",
     "load",
+    "lost_by_cause",
     "plot",
     "prior_predictive",
     "score",
+    "stacked_value",
+    "tenure_check",
     "value",
 ]
 

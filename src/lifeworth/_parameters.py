@@ -10,6 +10,7 @@ import numpy as np
 from scipy import special
 
 from lifeworth._ops import NUMPY, Array, Ops
+from lifeworth._walk import Stand, Walk, walked
 from lifeworth.errors import DefinitionError
 
 type Link = Literal["logit", "log", "identity", "half"]
@@ -47,6 +48,8 @@ class Parameter:
         scale one.
     zero_sum : bool
         The elements of the vector sum to zero (deviations from a common level).
+    walk : Walk, optional
+        The elements are the steps of a walk that depend on one another; `scale` is the sd of its first innovation.
 
     Examples
     --------
@@ -62,6 +65,7 @@ class Parameter:
     size: int | None = None
     scale: str | None = None
     zero_sum: bool = False
+    walk: Walk | None = None
 
     def __post_init__(self) -> None:
         low, high = self.plausible
@@ -129,7 +133,11 @@ def draw_prior(parameters: Iterable[Parameter], rng: np.random.Generator, draws:
         value = rng.normal(size=(draws, p.size or 1))
         if p.zero_sum:
             value = value - value.mean(axis=-1, keepdims=True)
-        if p.scale is not None:
+        if p.walk is not None and p.scale is not None:
+            sd, still = theta[p.scale][:, 0], np.zeros(draws)
+            momentum = theta[p.walk.momentum][:, 0] if p.walk.momentum else still
+            theta[p.name] = walked(value, Stand(still, sd**2), momentum, p.walk.reaction)
+        elif p.scale is not None:
             theta[p.name] = theta[p.scale] * value
         elif p.link == "half":
             theta[p.name] = np.abs(sd * value)

@@ -10,18 +10,19 @@ import numpy as np
 import pandas as pd
 
 from lifeworth._parameters import Priors
-from lifeworth.baselines import BASELINES
+from lifeworth.ahead import cuts, held_out_cells, posterior_ahead
+from lifeworth.baselines import BASELINES, carried_on, held_out
 from lifeworth.churn import ChurnCurve, Smooth
+from lifeworth.closed_book import ClosedBook, book_scored
 from lifeworth.effects import Effect
-from lifeworth.errors import DataError, DefinitionError, LifeworthWarning
+from lifeworth.errors import LifeworthWarning
 from lifeworth.expansion import Constant, ExpansionCurve
-from lifeworth.fitting import fit
-from lifeworth.forecast import Forecaster, Groups
-from lifeworth.indexing import TableIndex
+from lifeworth.fitting import fit_at, sized_alike
 from lifeworth.ledger import CohortTable
+from lifeworth.ledger.months import shift_months
 from lifeworth.model import Pooling
 from lifeworth.results import Fit, SamplerOptions
-from lifeworth.scores import MEASURES, Draws, scored, unit_totals
+from lifeworth.scores import Draws, clustered_share, inside, scored, unit_totals
 
 _DRAWS = 1000
 
@@ -30,11 +31,17 @@ _DRAWS = 1000
 class Backtest:
     """Forecasts made at past dates, beside what happened.
 
+    Measures `logo_retention`, `revenue_retained` and `nrr` are shares of what turned out to be at risk in the bucket.
+    `customers` and `revenue` (per `amount_per`) are amounts: what is left at the bucket's end of the book that was in
+    force at the origin, foretold without knowing who came to be at risk; `ClosedBook` says exactly what is counted.
+
     Parameters
     ----------
     units : DataFrame
-        One row per origin, method, measure, segment and calendar bucket, and per bucket in total ("all"): observed,
-        mean, p05, p10, p50, p90, p95, crps. Shares of what was at risk in the bucket.
+        One row per origin, method, measure, segment and calendar bucket ahead, and per bucket in total ("all"):
+        bucket_end (its last day), at_risk (the base: accounts or money at risk, or in the book at the origin),
+        observed, mean, p025, p05, p10, p25, p50, p75, p90, p95, p975, crps, pit, and left_out (share of the base at
+        the origin that the closed book leaves out; nan for the shares).
     by : tuple of str
         The segment columns.
     fits : tuple of Fit
@@ -52,8 +59,9 @@ class Backtest:
         -------
         DataFrame
             origin (the date of the fit), method, measure, n (units), bias (mean forecast less observed), mae (of the
-            median), crps, width_80, coverage_80, coverage_90. Shares, not percent. Units of one origin share one
-            calendar: they are not independent.
+            median), crps, width_80, coverage_80, coverage_90, coverage_50, coverage_95. Shares, not percent; accounts
+            and money for `customers` and `revenue`. Units of one origin share one calendar: they are not independent,
+            see `coverage`.
         """
         return self._scores(["origin", "method", "measure"])
 
@@ -66,20 +74,71 @@ class Backtest:
         """Each forecast beside what happened, totals included."""
         return self.units
 
+    def coverage(self, probability: float = 0.8) -> pd.DataFrame:
+        """How often the bands held what happened, and how sure that is when units share a calendar.
+
+        All segments of a calendar bucket live in the same months, and origins that overlap forecast the same bucket:
+        they are hit or missed together. So the standard error is clustered by target bucket, whichever the origin,
+        and the interval is that of as many independent units as would have this error (`scores.clustered_share`).
+        Buckets next to each other are missed together too, as a walk is, and that is not in the error: with few
+        targets the interval is rather too narrow than too wide.
+
+        Parameters
+        ----------
+        probability : float
+            Of the central band: 0.5, 0.8, 0.9 or 0.95.
+
+        Returns
+        -------
+        DataFrame
+            method, measure, n (units: segments x buckets ahead x origins), coverage (share of them inside), se, low,
+            high (95% interval), periods (distinct origins and buckets ahead), targets (distinct calendar buckets),
+            origins, and coverage_total, the share of the totals over segments inside, out of `periods`.
+
+        Raises
+        ------
+        DefinitionError
+            There is no band of that probability.
+        """
+        held, total = inside(self.units, probability), self._is_total()
+        rows = []
+        for (method, measure), units in self.units.groupby(["method", "measure"], sort=True):
+            each = units if not self.by else units[~total[units.index]]
+            clusters = each["bucket_end"].astype(str).to_numpy(dtype=object)
+            share, se, low, high = clustered_share(held[each.index].to_numpy(dtype=bool), clusters)
+            rows.append(
+                {
+                    "method": method,
+                    "measure": measure,
+                    "n": len(each),
+                    "coverage": share,
+                    "se": se,
+                    "low": low,
+                    "high": high,
+                    "periods": len(each[["origin", "bucket"]].drop_duplicates()),
+                    "targets": each["bucket_end"].nunique(),
+                    "origins": each["origin"].nunique(),
+                    "coverage_total": float(held[units.index][total[units.index]].mean()),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def _is_total(self) -> pd.Series:
+        if not self.by:
+            return pd.Series(data=True, index=self.units.index)
+        return (self.units[list(self.by)] == "all").all(axis=1)
+
     def _scores(self, keys: list[str]) -> pd.DataFrame:
-        units = self.units
-        if self.by:
-            units = units[~(units[list(self.by)] == "all").all(axis=1)]
-        y = units["observed"]
+        units = self.units[~self._is_total()] if self.by else self.units
         each = units[keys].assign(
             n=1,
-            bias=units["mean"] - y,
-            mae=(units["p50"] - y).abs(),
+            bias=units["mean"] - units["observed"],
+            mae=(units["p50"] - units["observed"]).abs(),
             crps=units["crps"],
             width_80=units["p90"] - units["p10"],
-            coverage_80=((units["p10"] <= y) & (y <= units["p90"])).astype(float),
-            coverage_90=((units["p05"] <= y) & (y <= units["p95"])).astype(float),
         )
+        for probability in (0.8, 0.9, 0.5, 0.95):
+            each[f"coverage_{probability * 100:.0f}"] = inside(units, probability).astype(float)
         means = each.groupby(keys, sort=True).mean()
         return means.assign(n=each.groupby(keys, sort=True)["n"].sum()).reset_index()
 
@@ -99,8 +158,10 @@ def backtest(
 ) -> Backtest:
     """Fit the table as it stood before the last buckets, forecast those, and compare with baselines.
 
-    Every forecast is of shares of what turned out to be at risk: accounts for logo retention, opening money for
-    revenue retained and NRR.
+    Forecast are shares of what turned out to be at risk (accounts for logo retention, opening money for revenue
+    retained and NRR), and how many customers and how much recurring revenue will be left of the book in force at the
+    origin. Beside the posterior stand the baselines of `baselines.BASELINES`. The fits share one compilation: each
+    has the sizes of the largest, and what is beyond its own data keeps its prior.
 
     Parameters
     ----------
@@ -124,22 +185,16 @@ def backtest(
     DataError
         The table is too short for so many buckets.
     """
-    if holdout < 1 or origins < 1:
-        raise DefinitionError(f"holdout={holdout}, origins={origins}: both are whole numbers from 1.")
-    last = table.frame["bucket"].min() if table.has_calendar and len(table.frame) else 0
-    if holdout + origins - 1 > -last:
-        raise DataError(
-            f"the table has {1 - int(last)} calendar buckets: {origins} origins with {holdout} held out need at least "
-            f"{holdout + origins}. Hold out less, or use finer buckets."
-        )
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    at = list(cuts(table, holdout, origins))
+    past = [table.cut(cut) for cut in at]
     fits, parts = [], []
-    for cut in range(holdout + origins - 1, holdout - 1, -1):
-        past = table.cut(cut)
+    for cut, known, index in zip(at, past, sized_alike(past), strict=True):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LifeworthWarning)
-            fitted = fit(
-                past,
+            fitted = fit_at(
+                known,
+                index,
                 churn=churn,
                 expansion=expansion,
                 effects=effects,
@@ -155,51 +210,26 @@ def backtest(
 
 def _one_origin(table: CohortTable, fitted: Fit, cut: int, holdout: int) -> pd.DataFrame:
     """Every method's forecast of the `holdout` buckets after a cut, scored."""
-    ahead = table.frame["bucket"] + cut
-    held = table.frame[(ahead > 0) & (ahead <= holdout)].reset_index(drop=True)
-    held = held.assign(ahead=held["bucket"] + cut)
-    if held.empty:
-        raise DataError(f"no account was at risk in the {holdout} buckets after {fitted.table.as_of}.")
+    held = held_out_cells(table.frame, cut, holdout)
     totals = unit_totals(held, table.by)
-    parts = [
-        scored(draws, totals, table.by).assign(origin=fitted.table.as_of, method=method)
-        for method, draws in _forecasts(fitted, held)
-    ]
-    keys = ["origin", "method", "measure"]
-    found = pd.concat(parts, ignore_index=True)
+    book = ClosedBook.of(table, fitted.table, cut, holdout)
+    parts = []
+    for method, shares, rest in _forecasts(fitted, held, book):
+        parts.append(scored(shares, totals).assign(origin=fitted.table.as_of, method=method))
+        parts.append(book_scored(rest, book).assign(origin=fitted.table.as_of, method=method))
+    found = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    if table.as_of is not None:
+        ends = {b: shift_months(table.as_of, (b - cut) * table.months_per_bucket) for b in range(1, holdout + 1)}
+        found["bucket_end"] = found["bucket"].map(ends)
+    keys = ["origin", "method", "measure", *table.by, "bucket", "bucket_end"]
     return found[[*keys, *(c for c in found.columns if c not in keys)]]
 
 
-def _forecasts(fitted: Fit, held: pd.DataFrame) -> Iterator[tuple[str, Draws]]:
-    yield "posterior", posterior_draws(fitted, held)
+def _forecasts(fitted: Fit, held: pd.DataFrame, book: ClosedBook) -> Iterator[tuple[str, Draws, Draws]]:
+    """Each method's draws of the shares and of what is left of the book."""
+    yield "posterior", *posterior_ahead(fitted, held, book, _DRAWS)
     for name, baseline in BASELINES.items():
-        rng = np.random.default_rng([fitted.seed, 9, len(name)])
-        yield name, baseline(fitted.table, held, rng, _DRAWS)
-
-
-def posterior_draws(fitted: Fit, held: pd.DataFrame) -> Draws:
-    """Predictive draws of each held-out cell's shares: logo retention, revenue retained and NRR."""
-    index: TableIndex = fitted.index
-    shape, at = index.shape, index.positions(held.drop(columns="bucket"), fitted.table.by)
-    groups = Groups(
-        segment=np.where(at["segment"] < 0, shape.segments, at["segment"]).astype(np.int64),
-        cohort=np.where(at["cohort"] < 0, shape.cohorts, at["cohort"]).astype(np.int64),
-        tenure=at["tenure"].to_numpy(),
-        months=held["ahead"].to_numpy(dtype=np.int64) * shape.months_per_bucket,
-        accounts=held["at_risk"].to_numpy(dtype=float),
-        amount=held["opening"].to_numpy(dtype=float),
-        amount_sq=held["opening_sq"].to_numpy(dtype=float),
-    )
-    sizes = fitted.draws["logo"].sizes
-    forecaster = Forecaster(
-        fit=fitted,
-        thin=max(1, sizes["chain"] * sizes["draw"] // _DRAWS),
-        seed=fitted.seed,
-        buckets_ahead=int(held["ahead"].max()),
-        tenures=int(held["tenure"].max()) + 1,
-    )
-    _, after = forecaster.walk(groups, 1, predictive=True, stream=2)
-    shares = {"logo_retention": after.logo}
-    if fitted.table.has_money:
-        shares |= {"revenue_retained": after.kept, "nrr": after.money}
-    return {name: shares[name] for name in MEASURES if name in shares}
+        one, two = (np.random.default_rng([fitted.seed, stream, len(name)]) for stream in (9, 10))
+        shares = held_out(baseline, fitted.table, held, one, _DRAWS)
+        states = carried_on(baseline, fitted.table, book.groups, book.steps, two, _DRAWS)
+        yield name, shares, book.remaining(states)

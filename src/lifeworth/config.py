@@ -147,7 +147,9 @@ class ModelSection(Section):
     """What is fitted and how it is sampled."""
 
     churn: str = Field(default="Smooth", description="Churn curve: Smooth, Geometric, ShiftedBetaGeometric.")
-    expansion: str = Field(default="Constant", description="Law of the survivors' growth: Constant, Flat.")
+    expansion: str = Field(
+        default="Constant", description="Law of the survivors' growth: Constant, Decaying, Saturating, Flat."
+    )
     pooling: Literal["partial", "complete", "none"] = Field(
         default="partial", description="Segments and cohorts share strength, are one, or stand alone."
     )

@@ -50,15 +50,19 @@ class ShortHistoryWarning(LifeworthWarning):
 
 
 class TrendWarning(LifeworthWarning):
-    """Churn moved in one direction over the last buckets; its continuation is not in the band's centre."""
+    """Churn moved in one direction over the last buckets; that it goes on for long is not in the band's centre."""
 
 
 class NoRenewalWarning(LifeworthWarning):
-    """No account has reached its first renewal: what was seen so far is not its risk."""
+    """No account has reached its renewal: what was seen so far is not its risk."""
 
 
 class MoneyChurnWarning(LifeworthWarning):
     """Money churn differs from logo churn: large and small accounts leave at different rates."""
+
+
+class TenureWarning(LifeworthWarning):
+    """The curve is refused by its tenure check: it cannot take the shape of the churn observed over tenure."""
 
 
 class DiagnosticsWarning(LifeworthWarning):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,20 +13,21 @@ import xarray as xr
 
 from lifeworth._parameters import Parameter, Priors
 from lifeworth._version import __version__
-from lifeworth.bayes.build import POSITIONS
+from lifeworth.bayes.build import cell_data
 from lifeworth.bayes.centre import centring
 from lifeworth.bayes.diagnose import diagnose
 from lifeworth.bayes.sample import compiled, sample
 from lifeworth.churn import ChurnCurve, Smooth
 from lifeworth.effects import CohortDecay, Effect, Shape
 from lifeworth.errors import DiagnosticsWarning, FitError
-from lifeworth.expansion import Constant, ExpansionCurve
+from lifeworth.expansion import Constant, ExpansionCurve, Flat
 from lifeworth.expansion.variation import DIRECTIONS, log_level
 from lifeworth.indexing import TableIndex, jump_size, merged, money_counts
 from lifeworth.ledger import CohortTable
 from lifeworth.model import DEFAULT_EFFECTS, Model, Pooling, freeze_priors, identified, log_retention
 from lifeworth.notes import notes
 from lifeworth.results import Diagnostics, Fit, SamplerOptions
+from lifeworth.shape_check import shape_notes
 
 
 def fit(
@@ -49,10 +50,11 @@ def fit(
     churn : ChurnCurve
         The law of churn over tenure.
     expansion : ExpansionCurve
-        The law of growth of the survivors' money; not used where the table has no money.
+        The law of growth of the survivors' money; not used where the table has no money, or none that ever moved.
     effects : tuple of Effect, optional
         What moves churn beside tenure. None is the recommended set: for "partial" Segments, CalendarWalk and
-        CohortDecay (left out again where the diagnostics refuse it), for "complete" CalendarWalk, for "none" none.
+        CohortDecay (left out again where the diagnostics refuse it), for "complete" CalendarWalk, for "none" none;
+        and Renewal where contracts run longer than a period.
     pooling : {"partial", "complete", "none"}
         Segments and cohorts share what they have in common; are taken as one; or are each fitted alone, without
         calendar (the growth of money is fitted over all cohorts in any case).
@@ -79,11 +81,38 @@ def fit(
     -----
     ShortHistoryWarning, TrendWarning, MoneyChurnWarning, NoRenewalWarning
         What the reader must know of the table.
+    TenureWarning
+        The curve is refused by its tenure check.
     DiagnosticsWarning
         The draws are not to be relied on, or an effect was left out for that reason.
     """
+    return fit_at(
+        table,
+        TableIndex.of(table),
+        churn=churn,
+        expansion=expansion,
+        effects=effects,
+        pooling=pooling,
+        priors=priors,
+        seed=seed,
+        sampler=sampler,
+    )
+
+
+def fit_at(
+    table: CohortTable,
+    index: TableIndex,
+    *,
+    churn: ChurnCurve,
+    expansion: ExpansionCurve,
+    effects: tuple[Effect, ...] | None,
+    pooling: Pooling,
+    priors: Priors | None,
+    seed: int | None,
+    sampler: SamplerOptions,
+) -> Fit:
+    """`fit` with the index given: one of `sized_alike` shares its compilation with other tables."""
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
-    index = TableIndex.of(table)
     model = Model(
         churn=churn,
         effects=identified(DEFAULT_EFFECTS[pooling] if effects is None else tuple(effects), index.shape),
@@ -93,26 +122,59 @@ def fit(
     )
     model.check(index.shape)
     said = [_warn(kind, text) for kind, text in notes(table)]
-    job = _Job(table, index, model, seed, sampler)
+    if table.has_money and expansion.parameters and not table.frame[list(DIRECTIONS)].to_numpy().any():
+        model = replace(model, expansion=Flat())
+        said.append("No amount in the table ever changed: the money of those who stay is taken as flat.")
+    job = Job(table, index, model, seed, sampler)
     draws, diagnostics = job.run()
     if effects is None and not diagnostics.mixed and CohortDecay() in model.effects:
         text = f"CohortDecay was left out: with it the diagnostics are {diagnostics}."
         said.append(_warn(DiagnosticsWarning, text))
-        model = Model(churn, tuple(e for e in model.effects if e != CohortDecay()), expansion, pooling, model.priors)
-        draws, diagnostics = _Job(table, index, model, seed, sampler).run()
+        model = replace(model, effects=tuple(e for e in model.effects if e != CohortDecay()))
+        draws, diagnostics = Job(table, index, model, seed, sampler).run()
     if diagnostics.verdict == "FAIL":
         text = f"{diagnostics}. Draw more, tighten the priors or simplify the model before using a number of it."
         said.append(_warn(DiagnosticsWarning, text))
-    return Fit(model, table, index, draws, diagnostics, seed, sampler, tuple(said), __version__)
+    found = Fit(model, table, index, draws, diagnostics, seed, sampler, version=__version__)
+    said += [_warn(kind, text) for kind, text in shape_notes(found)]
+    return replace(found, notes=tuple(said))
+
+
+def sized_alike(tables: Sequence[CohortTable]) -> list[TableIndex]:
+    """Indexes of tables cut at several dates, rounded up to the sizes of the largest.
+
+    A size of one stays one: there is nothing to tell apart. What is beyond a table's own labels keeps its prior, and
+    buckets are added before the first one, without weight, as `TableIndex` does.
+    """
+    own = [TableIndex.of(table) for table in tables]
+    most = {name: max(getattr(index.shape, name) for index in own) for name in ("cohorts", "buckets", "tenures")}
+
+    def enlarged(index: TableIndex) -> TableIndex:
+        sizes = {name: size for name, size in most.items() if getattr(index.shape, name) > 1}
+        shape = replace(index.shape, **sizes)
+        before = (0.0,) * (shape.buckets - index.shape.buckets)
+        return replace(index, shape=shape, weights=(*before, *index.weights))
+
+    return [enlarged(index) for index in own]
+
+
+def _from_the_start(cells: pd.DataFrame, shape: Shape) -> np.ndarray:
+    """Which cohorts were seen in their first tenure; all, where fewer than two were.
+
+    Their qualities sum to zero. One that entered late tells nearly nothing of its quality at the start: in the sum,
+    it would only blur the common level.
+    """
+    seen = np.isin(np.arange(shape.cohorts), cells.loc[cells["tenure"] == 0, "cohort"])
+    return seen if seen.sum() > 1 else np.ones(shape.cohorts, dtype=bool)
 
 
 def _warn(kind: type[Warning], text: str) -> str:
-    warnings.warn(text, kind, stacklevel=3)
+    warnings.warn(text, kind, stacklevel=4)
     return f"{kind.__name__}: {text}"
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
     """One table and one model, on the way to draws."""
 
     table: CohortTable
@@ -123,20 +185,26 @@ class _Job:
 
     def run(self) -> tuple[dict[str, xr.Dataset], Diagnostics]:
         """Draws of every part, and their diagnostics."""
-        uses = self.model.uses if self.model.pooling != "none" else frozenset({"tenure", "segment", "cohort"})
-        cells = merged(self.table, self.index, uses)
-        if cells.empty:
-            raise FitError("no cell of the table has an account at risk: nothing can be learnt from it.")
-        results = {"logo": self._hazard(cells, 0)}
+        cells = self.cells()
+        results = {"logo": self.hazard(cells, 0)}
         if self.table.has_money:
-            results["money"] = self._hazard(money_counts(cells), 1)
+            results["money"] = self.hazard(money_counts(cells), 1)
             if self.model.expansion.parameters:
-                results["expansion"] = self._expansion()
+                results["expansion"] = self.expansion()
         draws = {part: dataset for part, (dataset, _) in results.items()}
         divergences = {part: n for part, (_, n) in results.items()}
         return draws, Diagnostics(diagnose(draws, divergences))
 
-    def _hazard(self, cells: pd.DataFrame, part: int) -> tuple[xr.Dataset, int]:
+    def cells(self) -> pd.DataFrame:
+        """The cells of the hazard, merged as far as the model allows; FitError where nobody is at risk."""
+        uses = self.model.uses if self.model.pooling != "none" else frozenset({"tenure", "segment", "cohort"})
+        cells = merged(self.table, self.index, uses)
+        if cells.empty:
+            raise FitError("no cell of the table has an account at risk: nothing can be learnt from it.")
+        return cells
+
+    def hazard(self, cells: pd.DataFrame, part: int) -> tuple[xr.Dataset, int]:
+        """Draws of the hazard of these cells, and divergences; part 0 is accounts, 1 money (the random stream)."""
         if self.model.pooling != "none":
             return self._hazard_once(cells, self.index, (part,))
         alone, parts = self.index.alone(), []
@@ -150,19 +218,19 @@ class _Job:
     def _hazard_once(self, cells: pd.DataFrame, index: TableIndex, stream: tuple[int, ...]) -> tuple[xr.Dataset, int]:
         model, shape = self.model, index.shape
         parameters = model.hazard_parameters(shape)
-        at, uses = index.cells(cells), model.uses
-        data = {f"{name}_position": cells[name].to_numpy() for name in POSITIONS if name in uses}
-        if "bucket" in uses:
-            data["calendar_loading"] = index.loading()
+        at = index.cells(cells)
+        data = cell_data(at, model.uses)
+        data |= {f"{p.name}_observed": index.moves.astype(float) for p in parameters if p.walk}
         data |= {name: cells[name].to_numpy(dtype=float) for name in ("at_risk", "churned")}
 
         def log_rate(theta: Mapping[str, np.ndarray]) -> np.ndarray:
             return np.log(-log_retention(model.churn, model.effects, theta, at, shape.tenures))
 
-        data |= centring(parameters, log_rate, data["churned"])
+        data |= centring(parameters, log_rate, data["churned"], {"cohort": _from_the_start(cells, shape)})
         return sample(compiled("hazard", model, shape), data, parameters, self._stream(*stream), self.options)
 
-    def _expansion(self) -> tuple[xr.Dataset, int]:
+    def expansion(self) -> tuple[xr.Dataset, int]:
+        """Draws of the growth of the survivors' money, and divergences."""
         uses = frozenset({"tenure", "bucket"}) | (frozenset({"segment"}) if self.model.pooling != "complete" else set())
         cells = merged(self.table, self.index, uses)
         shape = self.expansion_shape()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lifeworth._ops import Array
-from lifeworth.effects import CellIndex
+from lifeworth._walk import walked
+from lifeworth.effects import CalendarWalk, CellIndex, Shock
 from lifeworth.expansion.variation import DIRECTIONS, Direction, log_level
 from lifeworth.indexing import jump_size, merged
 from lifeworth.results import Fit, Weight
@@ -24,6 +25,32 @@ TURN = np.sqrt(8) * np.linalg.qr(np.random.default_rng(87).normal(size=(8, 8)))[
 Any turn of them integrates up to the third degree; this one keeps the fourth moments of the widest directions near
 those of a normal (largest error of a discounted sum over ten years 0.4%, at a walk twice as wide as its prior sd).
 """
+
+
+_FAR = 50.0
+"""Log hazard beyond which nothing changes: nobody stays, or nobody leaves."""
+
+
+@lru_cache(maxsize=16)
+def average_innovations(ahead: int) -> tuple[Floats, Floats]:
+    """Standard innovations of a walk at the cubature nodes, and half the variance of its levels they leave out.
+
+    Returns
+    -------
+    (array (nodes, ahead), array (20, ahead))
+        The second by momentum, from 0 to 0.95 in equal steps.
+    """
+    total = np.tril(np.ones((ahead, ahead)))
+    _, _, directions = np.linalg.svd(total)
+    directions = directions[:8] * np.sign((directions[:8] @ total.T).sum(axis=1))[:, None]
+    z = np.concatenate([TURN, -TURN])[:, : len(directions)] @ directions
+    rest = np.eye(ahead) - directions.T @ directions
+    ago = np.subtract.outer(np.arange(ahead), np.arange(ahead))
+    left_out = []
+    for momentum in np.linspace(0.0, 0.95, 20):
+        level = total @ np.where(ago >= 0, momentum ** np.maximum(ago, 0), 0.0)
+        left_out.append(np.einsum("ij,jk,ik->i", level, rest, level) / 2)
+    return z, np.stack(left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +128,8 @@ class Forecaster:
     def theta(self, weight: Weight, unit: int | None = None) -> dict[str, Array]:
         """Draws of a hazard's parameters, with an unseen segment and an unseen cohort as last positions."""
         theta = self.fit.theta(weight if weight in self.fit.draws else "logo", unit=unit, thin=self.thin)
-        for stream, name in enumerate(("segment", "cohort")):
+        columns = [f"by_{column}" for column, _ in self.fit.index.shape.columns]
+        for stream, name in enumerate(("segment", "cohort", *columns)):
             if name in theta:
                 unseen = theta[f"{name}_sd"] * self.rng(1, stream).normal(size=(self.draws, 1))
                 theta[name] = np.concatenate([theta[name], unseen], axis=1)
@@ -137,30 +165,43 @@ class Forecaster:
         ahead = -(-months // self.fit.index.shape.months_per_bucket)
         return np.clip(self.fit.index.shape.buckets - 1 + ahead, 0, None)
 
-    def future_steps(self, sd: Array) -> Floats:
-        """Random steps of the walk after as_of, (1, draws, buckets ahead); the same for logo and money."""
-        return (sd * self.rng(3).normal(size=(self.draws, self.buckets_ahead)))[None]
+    @property
+    def calendar(self) -> CalendarWalk | None:
+        """The calendar walk of the fit."""
+        return next((e for e in self.fit.model.effects if isinstance(e, CalendarWalk)), None)
 
-    def average_steps(self, sd: Array) -> tuple[Floats, Floats]:
-        """Steps of the walk at which to average over what it may do, and their weights.
+    def future_steps(self, walk: CalendarWalk, theta: Mapping[str, Array]) -> Floats:
+        """Random steps of the walk after as_of, (1, draws, buckets ahead); alike for logo and money."""
+        z = self.rng(3).normal(size=(self.draws, self.buckets_ahead))
+        return walk.ahead(theta, z, self.fit.index.moves)[None]
 
-        Cubature nodes in the walk's eight widest directions. What the others add to the variance of a level moves
-        it by half of that: their ups and downs cancel over time, but for the mean of exp. The same nodes in every
-        draw, so that averaging adds no noise.
+    def average_steps(self, walk: CalendarWalk, theta: Mapping[str, Array]) -> Floats:
+        """Steps of the walk at which to average over what it may do, with equal weights.
+
+        Cubature nodes in the eight widest directions of a walk, at the variance that it has at as_of. What the other
+        directions add to the variance of a level moves it by half of that: their ups and downs cancel over time, but
+        for the mean of exp. The same nodes in every draw, so that averaging adds no noise. Against 100,000 walks the
+        discounted sum over five years is within 0.7% up to an sd of 0.15 a bucket, a momentum of 0.4 and a reaction of
+        0.5; a variance that goes on changing is what the nodes leave out.
 
         Returns
         -------
-        (array (nodes, draws, buckets ahead), array (nodes,))
+        array (nodes, draws, buckets ahead)
         """
-        ahead = self.buckets_ahead
-        levels = np.minimum.outer(np.arange(1, ahead + 1), np.arange(1, ahead + 1)).astype(float)
-        variance, direction = np.linalg.eigh(levels)
-        variance, direction = variance[::-1][:8], direction[:, ::-1][:, :8]
-        axes = direction * np.sign(direction.sum(axis=0)) * np.sqrt(variance)
-        nodes = np.concatenate([TURN, -TURN])[:, : axes.shape[1]] @ axes.T
-        left_out = (levels.diagonal() - (axes**2).sum(axis=1)) / 2
-        steps, drift = np.diff(nodes, axis=1, prepend=0.0), np.diff(left_out, prepend=0.0)
-        return sd * steps[:, None, :] + sd**2 * drift, np.full(len(nodes), 1 / len(nodes))
+        stand, momentum = walk.ahead_spread(theta, self.fit.index.moves)
+        z, left_out = average_innovations(self.buckets_ahead)
+        steps = walked(z[:, None, :], stand, momentum, 0.0)
+        at = np.linspace(0.0, 0.95, len(left_out))
+        drift = np.stack([np.interp(momentum, at, column) for column in left_out.T], axis=-1) * stand.variance[:, None]
+        return steps + np.diff(drift, axis=-1, prepend=0.0)
+
+    def future_shocks(self, shock: Shock, theta: Mapping[str, Array], predictive: bool) -> Array:
+        """The shocks of the fit with those of the future; not predictive, their mean effect on the hazard."""
+        size = (self.draws, self.buckets_ahead, self.fit.index.shape.segments + 1)
+        sd = theta["shock_sd"][:, :, None]
+        z = self.rng(9).normal(size=size)
+        future = sd * z if predictive else np.broadcast_to(sd**2 / 2, size)
+        return shock.ahead(theta, self.fit.index.shape.segments, future)
 
     def walk(self, groups: Groups, steps: int, *, predictive: bool, stream: int) -> Iterator[State]:
         """The state of the groups at the opening of each step, from the first to step number `steps`.
@@ -193,12 +234,15 @@ class _Hazard:
     @classmethod
     def of(cls, forecaster: Forecaster, groups: Groups, weight: Weight, predictive: bool) -> _Hazard:
         theta = forecaster.theta(weight)
-        paths = None
-        if "calendar" in theta:
-            ahead, sd = forecaster.buckets_ahead, theta["calendar_sd"]
-            steps = forecaster.future_steps(sd) if predictive else forecaster.average_steps(sd)[0]
+        paths, walk = None, forecaster.calendar
+        if walk is not None and "calendar" in theta:
+            make = forecaster.future_steps if predictive else forecaster.average_steps
+            steps = make(walk, theta)
             seen = np.broadcast_to(theta["calendar"], (len(steps), *theta["calendar"].shape))
-            paths = np.exp(np.concatenate([seen, steps], axis=-1) @ forecaster.fit.index.loading(ahead))
+            level = np.concatenate([seen, steps], axis=-1) @ forecaster.fit.index.loading(forecaster.buckets_ahead)
+            paths = np.exp(np.clip(level, -_FAR, _FAR))
+        for shock in (e for e in forecaster.fit.model.effects if isinstance(e, Shock)):
+            theta["shock"] = forecaster.future_shocks(shock, theta, predictive)
         return cls(forecaster, groups, theta, forecaster.increments(weight), forecaster.unit(groups), paths)
 
     def stay(self, step: int) -> Floats:
@@ -206,8 +250,18 @@ class _Hazard:
         g, f = self.groups, self.forecaster
         tenure = np.minimum(g.tenure + step, f.tenures - 1)
         bucket = f.bucket(g.months + step * f.fit.index.shape.months_per_period)
-        cells = CellIndex(tenure=tenure, segment=g.segment, cohort=g.cohort, bucket=bucket, calendar=None)
-        effects = [e for e in f.fit.model.effects if "bucket" not in e.uses]
+        index = f.fit.index
+        cells = CellIndex(
+            tenure=tenure,
+            segment=g.segment,
+            cohort=g.cohort,
+            bucket=bucket,
+            calendar=None,
+            segments=index.shape.segments + 1,
+            levels=index.levels(g.segment),
+            term=index.term(g.segment),
+        )
+        effects = [e for e in f.fit.model.effects if not isinstance(e, CalendarWalk)]
         eta = sum((e.eta(self.theta, cells) for e in effects), start=0.0)
         increment = np.exp(eta) * self.increments[:, self.unit, tenure]
         if self.paths is None:
@@ -255,10 +309,9 @@ class _Expected:
     """Expected shares, one for each node of the future calendar."""
 
     def __init__(self, forecaster: Forecaster, groups: Groups) -> None:
-        sd = forecaster.theta("logo").get("calendar_sd")
-        weights = np.ones(1) if sd is None else forecaster.average_steps(sd)[1]
-        self._weights = weights
-        shape = (len(weights), forecaster.draws, len(groups.segment))
+        walks = forecaster.calendar is not None and "calendar" in forecaster.fit.draws["logo"]
+        nodes = len(average_innovations(forecaster.buckets_ahead)[0]) if walks else 1
+        shape = (nodes, forecaster.draws, len(groups.segment))
         self._logo, self._money, self._kept = np.ones(shape), np.ones(shape), np.ones(shape)
 
     def advance(self, logo: Floats, money: Floats, growth: _Growth | None, step: int) -> None:
@@ -270,8 +323,7 @@ class _Expected:
         self._kept *= 1 - lost
 
     def state(self, step: int) -> State:
-        averaged = (np.tensordot(self._weights, share, axes=1) for share in (self._logo, self._money, self._kept))
-        return State(step, *averaged)
+        return State(step, *(share.mean(axis=0) for share in (self._logo, self._money, self._kept)))
 
 
 class _Sampled:
@@ -336,3 +388,8 @@ class _Sampled:
     def state(self, step: int) -> State:
         begun = np.maximum(self._begun[0], 1)
         return State(step, self._accounts / begun, self._money, self._kept)
+
+
+def stay_draws(forecaster: Forecaster, groups: Groups) -> Floats:
+    """Probability that an account of each group stays through its first decision, in one future a draw."""
+    return _Hazard.of(forecaster, groups, "logo", predictive=True).stay(0)[0]

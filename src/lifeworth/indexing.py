@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
@@ -10,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lifeworth.effects import CellIndex, Shape, calendar_loading
-from lifeworth.ledger import CohortTable
+from lifeworth.effects import CellIndex, Shape, calendar_loading, periods_of
+from lifeworth.ledger import TERM_COLUMN, CohortTable
 
 SUMS = (
     "at_risk",
@@ -49,6 +50,7 @@ class TableIndex:
     cohorts: tuple[str, ...]
     weights: tuple[float, ...]
     shape: Shape
+    by: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, table: CohortTable) -> Self:
@@ -67,8 +69,10 @@ class TableIndex:
             tenures=next(size for size in _TENURE_SIZES if size >= observed),
             months_per_period=table.months_per_period,
             months_per_bucket=table.months_per_bucket,
+            columns=tuple((name, len({s[i] for s in segments})) for i, name in enumerate(table.by)),
+            longest_term=max(_terms(segments, table.by, table.months_per_period)),
         )
-        return cls(segments, cohorts, tuple(weights / max(weights.sum(), 1.0)), shape)
+        return cls(segments, cohorts, tuple(weights / max(weights.sum(), 1.0)), shape, table.by)
 
     def positions(self, frame: pd.DataFrame, by: tuple[str, ...]) -> pd.DataFrame:
         """Position of each row's segment, cohort and bucket; -1 for a segment or cohort never seen."""
@@ -89,10 +93,39 @@ class TableIndex:
         """The centred calendar loading of the walk, with `ahead` buckets after the last observed one."""
         return calendar_loading(np.asarray(self.weights), ahead)
 
-    def cells(self, positions: pd.DataFrame, ahead: int = 0) -> CellIndex:
+    @property
+    def moves(self) -> NDArray[np.bool_]:
+        """Which steps of the walk lie between observed buckets: all from the first bucket with exposure."""
+        first = int(np.argmax(np.asarray(self.weights) > 0))
+        return np.arange(self.shape.buckets - 1) >= first
+
+    def cells(self, positions: pd.DataFrame) -> CellIndex:
         """Positions as the effects read them."""
-        columns = {name: positions[name].to_numpy() for name in ("tenure", "segment", "cohort", "bucket")}
-        return CellIndex(**columns, calendar=self.loading(ahead))
+        segment = positions["segment"].to_numpy()
+        return CellIndex(
+            tenure=positions["tenure"].to_numpy(),
+            segment=segment,
+            cohort=positions["cohort"].to_numpy(),
+            bucket=positions["bucket"].to_numpy(),
+            calendar=self.loading(),
+            segments=self.shape.segments,
+            levels=self.levels(segment),
+            term=self.term(segment),
+        )
+
+    def levels(self, segment: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """Position of each cell's value in every segment column; the one after the last for an unseen segment."""
+        found = {}
+        for i, (name, size) in enumerate(self.shape.columns):
+            values = sorted({labels[i] for labels in self.segments})
+            place = np.array([*(values.index(labels[i]) for labels in self.segments), size])
+            found[name] = place[segment]
+        return found
+
+    def term(self, segment: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Periods of each cell's contract term; an unseen segment has that of most segments."""
+        terms = _terms(self.segments, self.by, self.shape.months_per_period)
+        return np.array([*terms, Counter(terms).most_common(1)[0][0]])[segment]
 
     def alone(self) -> Self:
         """The index of one cohort and segment by itself, without calendar."""
@@ -101,8 +134,16 @@ class TableIndex:
             segments=((),),
             cohorts=("",),
             weights=(1.0,),
-            shape=replace(self.shape, segments=1, cohorts=1, buckets=1),
+            shape=replace(self.shape, segments=1, cohorts=1, buckets=1, columns=(), longest_term=1),
+            by=(),
         )
+
+
+def _terms(segments: tuple[tuple[str, ...], ...], by: tuple[str, ...], months_per_period: int) -> list[int]:
+    """Periods of the contract term of each segment: in the column `term_months`, else one."""
+    if TERM_COLUMN not in by:
+        return [1] * len(segments)
+    return [periods_of(labels[by.index(TERM_COLUMN)], months_per_period) for labels in segments]
 
 
 def _rounded_up(size: int) -> int:

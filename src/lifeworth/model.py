@@ -11,7 +11,7 @@ import numpy as np
 from lifeworth._ops import NUMPY, Array, Ops
 from lifeworth._parameters import Parameter, Priors, Theta, check_priors, with_priors
 from lifeworth.churn import ChurnCurve
-from lifeworth.effects import CalendarWalk, CellIndex, CohortDecay, Effect, Segments, Shape
+from lifeworth.effects import CalendarWalk, CellIndex, CohortDecay, Effect, Renewal, Segments, Shape
 from lifeworth.errors import DefinitionError
 from lifeworth.expansion import ExpansionCurve
 from lifeworth.expansion.variation import DIRECTIONS, variation_parameters
@@ -54,16 +54,23 @@ class Model:
         return with_priors(own, dict(self.priors))
 
     def check(self, shape: Shape) -> None:
-        """Raise DefinitionError when a prior belongs to no parameter of the model."""
+        """Raise DefinitionError when a prior belongs to no parameter, or renewals are not modelled."""
+        renewed = self.pooling != "none" and any(isinstance(effect, Renewal) for effect in self.effects)
+        if shape.longest_term > 1 and not renewed:
+            raise DefinitionError(
+                f"contracts run up to {shape.longest_term} periods: without Renewal the periods between renewals would "
+                "read as loyalty. Add Renewal() to effects (pooling 'none' has no such effect), or make the period as "
+                "long as the contracts."
+            )
         check_priors((*self.hazard_parameters(shape), *self.expansion_parameters(shape)), dict(self.priors))
 
 
 DEFAULT_EFFECTS: Mapping[Pooling, tuple[Effect, ...]] = {
-    "partial": (Segments(), CalendarWalk(), CohortDecay()),
-    "complete": (CalendarWalk(),),
+    "partial": (Segments(), CalendarWalk(), CohortDecay(), Renewal()),
+    "complete": (CalendarWalk(), Renewal()),
     "none": (),
 }
-"""The recommended effects, by pooling."""
+"""The recommended effects, by pooling; those that a table cannot tell apart are left out of its model."""
 
 
 def identified(effects: tuple[Effect, ...], shape: Shape) -> tuple[Effect, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from lifeworth.effects import periods_of
 from lifeworth.errors import (
     LifeworthWarning,
     MoneyChurnWarning,
@@ -14,7 +15,7 @@ from lifeworth.errors import (
     ShortHistoryWarning,
     TrendWarning,
 )
-from lifeworth.ledger import CohortTable
+from lifeworth.ledger import TERM_COLUMN, CohortTable
 
 type Note = tuple[type[LifeworthWarning], str]
 
@@ -29,8 +30,7 @@ def notes(table: CohortTable) -> Iterator[Note]:
     by_bucket = table.frame.groupby("bucket")[["at_risk", "churned"]].sum()
     for check in (_short_history, _trend):
         yield from check(table, by_bucket)
-    if table.months_per_period == 12 and not (table.frame["tenure"] == 0).any():
-        yield NoRenewalWarning, "no account has reached its first renewal: the churn of a first year is not known."
+    yield from _no_renewal(table)
     if table.has_money:
         yield from _money_churn(table)
 
@@ -57,8 +57,24 @@ def _trend(table: CohortTable, by_bucket: pd.DataFrame) -> Iterator[Note]:
         yield (
             TrendWarning,
             f"churn {way} in each of the last buckets, from {rate[0]:.1%} to {rate[-1]:.1%}: "
-            "the band is centred on the last level, not on a continued trend.",
+            "the band is centred on a trend that soon dies away, not on one that lasts.",
         )
+
+
+def _no_renewal(table: CohortTable) -> Iterator[Note]:
+    """Contracts of which no renewal was seen: a low churn before it says nothing of the churn at it."""
+    if table.months_per_period == 12 and not (table.frame["tenure"] == 0).any():
+        yield NoRenewalWarning, "no account has reached its first renewal: the churn of a first year is not known."
+    if TERM_COLUMN not in table.by:
+        return
+    for label, cells in table.frame.groupby(table.frame[TERM_COLUMN].astype(str)):
+        periods = periods_of(str(label), table.months_per_period)
+        if periods > 1 and not ((cells["tenure"] + 1) % periods == 0)[cells["at_risk"] > 0].any():
+            yield (
+                NoRenewalWarning,
+                f"no account on a term of {label} months has reached a renewal: what left before it is not the churn "
+                "at a renewal, which is mostly prior.",
+            )
 
 
 def _money_churn(table: CohortTable) -> Iterator[Note]:

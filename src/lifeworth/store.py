@@ -22,7 +22,7 @@ from lifeworth.ledger import CohortTable
 from lifeworth.model import Model
 from lifeworth.results import Diagnostics, Fit, SamplerOptions
 
-SCHEMA = 1
+SCHEMA = 2
 _TABLE = ("period", "cohort_by", "calendar", "by", "amount_per", "currency", "causes")
 
 
@@ -124,7 +124,8 @@ def _index(record: Mapping[str, Any]) -> TableIndex:
         segments=tuple(tuple(labels) for labels in record["segments"]),
         cohorts=tuple(record["cohorts"]),
         weights=tuple(record["weights"]),
-        shape=Shape(**record["shape"]),
+        shape=Shape(**record["shape"] | {"columns": tuple((n, size) for n, size in record["shape"]["columns"])}),
+        by=tuple(record["by"]),
     )
 
 

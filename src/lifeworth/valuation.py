@@ -156,6 +156,30 @@ class Valuation:
         ordered = sorted(frame.index, key=lambda key: [part == "all" for part in np.atleast_1d(key)])
         return frame.loc[ordered]
 
+    def infinite(self) -> pd.DataFrame:
+        """Share of draws in which the value has an end only because the horizon ends it.
+
+        In the long run the money of a group grows from one period to the next by the factor (1 - hazard) (1 + net
+        expansion): the hazard by money at the last tenures this valuation reaches, at the last level of the calendar
+        walk, and the rates of expansion and contraction at acquisition, without the ceiling of a Saturating or the
+        decay of a Decaying curve, with the price increase of the Economics. Where the factor is 1 or more, a sum
+        without horizon and discounting is infinite; where it is 1 + d of the period or more, a discounted one is too.
+        A total is infinite where one of its parts is. The draws of the valuation itself are finite in any case.
+
+        Returns
+        -------
+        DataFrame
+            cohort ("new" and "all"), the `by` columns, and the shares undiscounted and discounted, from 0 to 1.
+
+        Examples
+        --------
+        With 1% churn and 1.2% net expansion a month the factor is 0.99 x 1.012 = 1.00188: without discounting the
+        share is 1, and at 12% a year, 1.00949 a month, it is 0.
+        """
+        from lifeworth.divergence import infinite_shares
+
+        return infinite_shares(self.forecaster, self.economics, self.rows())
+
     def _chance_of_payback(self, at: np.ndarray, months: float) -> pd.Series:
         values = self.draws["payback_months"].sel(kind="predictive").isel(row=at).transpose("row", ...)
         flat = values.to_numpy().reshape(len(at), -1)

@@ -115,11 +115,11 @@ class Job:
 
     # payments
 
-    def _steps(self) -> int:
+    def steps(self) -> int:
         """Steps to walk: to the horizon, and the twelve months that retention looks ahead."""
         return int(np.ceil(max(self.e.horizon_years, 1.0) * 12 / self.period)) + 1
 
-    def _payment(self, book: Book, step: int) -> tuple[Floats, Floats]:
+    def payment(self, book: Book, step: int) -> tuple[Floats, Floats]:
         """Years to the payment of a step, and whether it is valued: 1 within the horizon, else 0."""
         years = book.first_payment + step * self.period / 12
         inside = years <= self.e.horizon_years + 1e-9
@@ -127,7 +127,7 @@ class Job:
             inside = years < self.e.horizon_years - 1e-9
         return years, (inside & (step >= book.paid)).astype(float)
 
-    def _payment_per_unit(self, book: Book, step: int) -> Floats:
+    def payment_per_unit(self, book: Book, step: int) -> Floats:
         """Margin of a step's payment for one unit of the table's money, (draws, groups)."""
         since = np.maximum(book.opening + step * self.period / 12, 0.0)
         price = (1 + self.e.price_increase_annual) ** since
@@ -136,9 +136,9 @@ class Job:
     def _flows(self, book: Book, kind: Kind, stream: int) -> Iterator[tuple[State, Floats, Floats, Floats]]:
         """State, margin before and after discounting, (draws, groups), and years to payment of each step."""
         size, served = self._size(book, kind), book.groups.accounts * self._at(self.service, book) * self.period / 12
-        for state in self.f.walk(book.groups, self._steps(), predictive=kind == "predictive", stream=stream):
-            years, valued = self._payment(book, state.step)
-            margin = state.money * size * self._payment_per_unit(book, state.step) - state.logo * served
+        for state in self.f.walk(book.groups, self.steps(), predictive=kind == "predictive", stream=stream):
+            years, valued = self.payment(book, state.step)
+            margin = state.money * size * self.payment_per_unit(book, state.step) - state.logo * served
             margin = margin * valued
             yield state, margin, margin * (1 + self.e.discount_rate_annual) ** -years, years
 
@@ -220,10 +220,10 @@ class Job:
         book, discount = self.books["in_force"], 1 + self.e.discount_rate_annual
         g, keys = book.groups, ["cohort", *self.table.by, "tenure", "elapsed"]
         per_unit, per_account, stays = (np.zeros(len(g.segment)) for _ in range(3))
-        for state in self.f.walk(g, self._steps(), predictive=False, stream=1):
-            years, valued = self._payment(book, state.step)
+        for state in self.f.walk(g, self.steps(), predictive=False, stream=1):
+            years, valued = self.payment(book, state.step)
             factor = np.where(valued > 0, valued * discount**-years, 0.0)
-            per_unit += (state.money * self._payment_per_unit(book, state.step)).mean(axis=0) * factor
+            per_unit += (state.money * self.payment_per_unit(book, state.step)).mean(axis=0) * factor
             per_account += (state.logo * self._at(self.service, book)).mean(axis=0) * factor * self.period / 12
             stays = np.where(self._decisions(g) == state.step, state.logo.mean(axis=0), stays)
         found = {"per_unit": per_unit, "per_account": per_account, "retained_12_months": stays}

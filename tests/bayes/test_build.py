@@ -6,14 +6,29 @@ import pytest
 from scipy import integrate, special, stats
 
 from lifeworth._parameters import draw_prior
-from lifeworth.bayes.build import expansion_model, hazard_model
+from lifeworth.bayes.build import cell_data, expansion_model, hazard_model
+from lifeworth.bayes.priors import zero_sum_basis
 from lifeworth.churn import ShiftedBetaGeometric
-from lifeworth.effects import CalendarWalk, CellIndex, CohortDecay, Segments, Shape, calendar_loading
+from lifeworth.effects import (
+    CalendarWalk,
+    CellIndex,
+    CohortDecay,
+    Crossed,
+    Renewal,
+    Season,
+    Segments,
+    Shape,
+    Shock,
+    calendar_loading,
+)
 from lifeworth.expansion import Constant
 from lifeworth.model import Model, log_likelihood, log_retention
 
 SHAPE = Shape(segments=3, cohorts=4, buckets=3, tenures=12, months_per_period=1, months_per_bucket=3)
-MODEL = Model(ShiftedBetaGeometric(), (Segments(), CalendarWalk(), CohortDecay()), Constant())
+STILL = CalendarWalk(momentum=False, reaction=0.0)
+"""A walk of independent steps, which PyMC can draw; the law of the others is in test_walks."""
+MODEL = Model(ShiftedBetaGeometric(), (Segments(), STILL, CohortDecay()), Constant())
+EVERY = (Segments(), Crossed(), CalendarWalk(), Season(), Shock(), CohortDecay(), Renewal())
 DRAWS = 8000
 
 
@@ -44,29 +59,48 @@ def assert_same_law(first, second):
         assert spread.pvalue > 1e-4, (name, "spread")
 
 
-@pytest.mark.parametrize("centred", [0.0, 1.0], ids=["non-centred", "centred"])
+HOW_FAR = {"non-centred": np.zeros(4), "centred": np.ones(4), "between": np.array([0.0, 0.3, 0.9, 1.0])}
+
+
+@pytest.mark.parametrize("centred", HOW_FAR.values(), ids=list(HOW_FAR))
 def test_the_prior_of_the_hazard_model_is_the_stated_one(hazard, centred):
     """Whatever the centring: it changes how the sampler moves, not what is believed."""
+    sizes = {"segment": 3, "cohort": 4, "calendar": 2}
     with hazard:
-        pm.set_data(
-            {
-                "segment_centred": np.full(1, centred),
-                "cohort_centred": np.full(1, centred),
-                "calendar_centred": np.full(2, centred),
-            }
-        )
+        pm.set_data({f"{name}_centred": centred[:size] for name, size in sizes.items()})
     parameters = MODEL.hazard_parameters(SHAPE)
     ours = draw_prior(parameters, np.random.default_rng(1), DRAWS)
     assert_same_law(prior_of(hazard, parameters, 2), ours)
 
 
-@pytest.mark.parametrize("centred", [0.0, 1.0], ids=["non-centred", "centred"])
+@pytest.mark.parametrize("centred", HOW_FAR.values(), ids=list(HOW_FAR))
 def test_the_prior_of_the_expansion_model_is_the_stated_one(expansion, centred):
     with expansion:
-        pm.set_data({f"{d}_segment_centred": np.full(1, centred) for d in ("expansion", "contraction")})
+        pm.set_data({f"{d}_segment_centred": centred[:3] for d in ("expansion", "contraction")})
     parameters = MODEL.expansion_parameters(SHAPE)
     ours = draw_prior(parameters, np.random.default_rng(3), DRAWS)
     assert_same_law(prior_of(expansion, parameters, 4), ours)
+
+
+@pytest.mark.parametrize("counted", [[1, 1, 1, 1], [1, 0, 1, 1], [0, 1, 0, 1], [0, 0, 1, 0], [1]], ids=str)
+def test_the_basis_gives_the_counted_the_law_of_deviations_and_leaves_the_others_alone(counted):
+    counted = np.array(counted, dtype=bool)
+    basis, n = zero_sum_basis(counted), counted.sum()
+    expected = np.eye(len(counted)) - np.outer(counted, counted) / n
+    np.testing.assert_allclose(basis @ basis.T, expected, atol=1e-12)
+    np.testing.assert_allclose(counted @ basis, 0, atol=1e-12)
+
+
+def test_a_cohort_that_does_not_count_is_free_of_the_sum(hazard):
+    counted = np.array([True, True, False, True])
+    with hazard:
+        pm.set_data({"cohort_basis": zero_sum_basis(counted)})
+    cohort, sd = pm.draw([hazard["cohort"], hazard["cohort_sd"]], draws=DRAWS, random_seed=7)
+    with hazard:
+        pm.set_data({"cohort_basis": zero_sum_basis(np.ones(4, dtype=bool))})
+    np.testing.assert_allclose(cohort[:, counted].sum(axis=1), 0, atol=1e-9)
+    expected = np.eye(4) - np.outer(counted, counted) / 3
+    np.testing.assert_allclose(np.cov((cohort / sd[:, None]).T), expected, atol=4 * np.sqrt(2 / DRAWS))
 
 
 def test_zero_sum_segments_have_the_variance_of_deviations_from_their_mean(hazard):
@@ -78,32 +112,47 @@ def test_zero_sum_segments_have_the_variance_of_deviations_from_their_mean(hazar
 
 
 def potentials(model, values):
-    """The log densities that the data add, at values of the parameters in natural units."""
-    named = [model[name] for name in values]
-    fn = pm.compile(named, model.potentials, on_unused_input="ignore")
-    return [float(v) for v in fn(*values.values())]
+    """The log densities that the data add, by name, at values of the parameters in natural units."""
+    named, added = [model[name] for name in values], [p for p in model.potentials if not p.name.endswith("_prior")]
+    fn = pm.compile(named, added, on_unused_input="ignore", mode="FAST_COMPILE")
+    return {p.name: float(v) for p, v in zip(added, fn(*values.values()), strict=True)}
+
+
+def cells_of(shape, n=40):
+    """Cells anywhere in a shape; a segment has its own value in each column and its own term."""
+    rng = np.random.default_rng(6)
+    sizes = {"tenure": shape.tenures, "segment": shape.segments, "cohort": shape.cohorts, "bucket": shape.buckets}
+    positions = {name: rng.integers(size, size=n) for name, size in sizes.items()}
+    segment = positions["segment"]
+    levels = {name: (segment + i) % size for i, (name, size) in enumerate(shape.columns)}
+    loading = calendar_loading(rng.dirichlet(np.ones(shape.buckets)))
+    term = np.where(segment % 2, shape.longest_term, 1)
+    return CellIndex(**positions, calendar=loading, segments=shape.segments, levels=levels, term=term)
+
+
+def assert_has_the_likelihood_of_the_definitions(built, model, shape):
+    rng, cells = np.random.default_rng(8), cells_of(shape)
+    at_risk = rng.integers(1, 500, size=40).astype(float)
+    churned = np.floor(at_risk * rng.random(40) * 0.3)
+    theta = {name: v[0] for name, v in draw_prior(model.hazard_parameters(shape), rng, 1).items()}
+    theta = {name: v if len(v) > 1 else v[0] for name, v in theta.items()}
+    with built:
+        pm.set_data(cell_data(cells, model.uses) | {"at_risk": at_risk, "churned": churned})
+    stay = log_retention(model.churn, model.effects, theta, cells, shape.tenures)
+    expected = log_likelihood(stay, at_risk, churned).sum()
+    assert potentials(built, theta) == {"churn": pytest.approx(expected, rel=1e-10)}
 
 
 def test_the_hazard_model_has_the_likelihood_of_the_definitions(hazard):
-    rng = np.random.default_rng(6)
-    positions = {
-        "tenure": rng.integers(12, size=40),
-        "segment": rng.integers(3, size=40),
-        "cohort": rng.integers(4, size=40),
-        "bucket": rng.integers(3, size=40),
-    }
-    loading = calendar_loading(np.array([0.2, 0.3, 0.5]))
-    at_risk = rng.integers(1, 500, size=40).astype(float)
-    churned = np.floor(at_risk * rng.random(40) * 0.3)
-    theta = {name: v[0] for name, v in draw_prior(MODEL.hazard_parameters(SHAPE), rng, 1).items()}
-    theta = {name: v if len(v) > 1 else v[0] for name, v in theta.items()}
-    with hazard:
-        pm.set_data({f"{name}_position": at for name, at in positions.items()})
-        pm.set_data({"calendar_loading": loading, "at_risk": at_risk, "churned": churned})
-    cells = CellIndex(**positions, calendar=loading)
-    stay = log_retention(MODEL.churn, MODEL.effects, theta, cells, SHAPE.tenures)
-    expected = log_likelihood(stay, at_risk, churned).sum()
-    assert potentials(hazard, theta)[0] == pytest.approx(expected, rel=1e-10)
+    assert_has_the_likelihood_of_the_definitions(hazard, MODEL, SHAPE)
+
+
+@pytest.mark.parametrize("effects", [(effect,) for effect in EVERY] + [EVERY], ids=lambda e: type(e[0]).__name__)
+def test_every_effect_reaches_the_likelihood(effects):
+    """Alone and together; a segment column may have any name, `segment` and `term` too."""
+    shape = Shape(6, 4, 8, 12, 1, 3, columns=(("segment", 2), ("term", 3)), longest_term=12)
+    model = Model(ShiftedBetaGeometric(), effects, Constant())
+    assert_has_the_likelihood_of_the_definitions(hazard_model(model, shape), model, shape)
 
 
 def shock_integrated(exposure, events, rate, shock_sd):
@@ -134,8 +183,8 @@ def test_the_expansion_model_sums_its_shock_out_exactly(expansion, shock_sd):
     for direction, annual in (("expansion", 0.35), ("contraction", 0.12)):
         theta |= {f"{direction}_annual": annual, f"{direction}_segment": level, f"{direction}_shock_sd": shock_sd}
     found = potentials(expansion, theta)
-    for direction, annual, log_density in zip(exposure, (0.35, 0.12), found, strict=True):
+    for direction, annual in (("expansion", 0.35), ("contraction", 0.12)):
         rate, e, y = annual * np.exp(level[segment]), exposure[direction], events[direction]
         parts = (shock_integrated(e[g], y[g], rate[g], shock_sd) for g in (group == k for k in np.unique(group)))
         left_out = (y * np.log(e) - special.gammaln(y + 1)).sum()
-        assert log_density + left_out == pytest.approx(sum(parts), rel=1e-8)
+        assert found[direction] + left_out == pytest.approx(sum(parts), rel=1e-8)

@@ -10,6 +10,7 @@ from scipy import special
 
 from lifeworth.bayes import sample
 from lifeworth.churn import Geometric, ShiftedBetaGeometric
+from lifeworth.errors import TenureWarning
 from lifeworth.fitting import fit
 from lifeworth.ledger import CohortTable
 from lifeworth.model import log_likelihood
@@ -39,7 +40,8 @@ def sbg(high_end):
 
 @pytest.fixture(scope="module")
 def geometric(high_end):
-    return fit(high_end, churn=Geometric(), seed=3, sampler=OPTIONS)
+    with pytest.warns(TenureWarning, match="Geometric is refused"):
+        return fit(high_end, churn=Geometric(), seed=3, sampler=OPTIONS)
 
 
 def grid_posterior(curve, table, ends, points):
@@ -135,11 +137,12 @@ def test_another_definition_is_compiled_for_itself(sbg, geometric):
 
 
 def test_other_priors_move_the_posterior(sbg, high_end):
-    tight = fit(
-        high_end,
-        churn=ShiftedBetaGeometric(),
-        priors={"first_churn": (0.30, 0.32)},
-        seed=3,
-        sampler=SamplerOptions(draws=300, tune=300, chains=2, cores=2),
-    )
+    with pytest.warns(TenureWarning, match="tenure 0 28.*% for 13.1%"):
+        tight = fit(
+            high_end,
+            churn=ShiftedBetaGeometric(),
+            priors={"first_churn": (0.30, 0.32)},
+            seed=3,
+            sampler=SamplerOptions(draws=300, tune=300, chains=2, cores=2),
+        )
     assert float(tight.draws["logo"]["first_churn"].mean()) > float(sbg.draws["logo"]["first_churn"].max())

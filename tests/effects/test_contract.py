@@ -10,17 +10,44 @@ from lifeworth._parameters import draw_prior
 from lifeworth.bayes.ops import PYTENSOR
 from lifeworth.effects import EFFECTS, CellIndex, Shape, calendar_loading
 
-SHAPE = Shape(segments=3, cohorts=4, buckets=5, tenures=24, months_per_period=1, months_per_bucket=3)
+SHAPE = Shape(
+    segments=6,
+    cohorts=4,
+    buckets=5,
+    tenures=24,
+    months_per_period=1,
+    months_per_bucket=3,
+    columns=(("channel", 2), ("risk", 3)),
+    longest_term=12,
+)
 DRAWS, CELLS = 30, 200
+POSITIONS = {"tenure", "segment", "cohort", "bucket", "levels", "term"}
 
 every_effect = pytest.mark.parametrize("effect", [made() for made in EFFECTS.values()], ids=list(EFFECTS))
 
 
-def cells(seed=0, **fixed):
-    rng = np.random.default_rng(seed)
-    sizes = {"tenure": 24, "segment": 3, "cohort": 4, "bucket": 5}
-    columns = {name: rng.integers(size, size=CELLS) for name, size in sizes.items()} | fixed
-    return CellIndex(**columns, calendar=calendar_loading(np.full(5, 0.2)))
+def traits(segment):
+    """What a segment brings along: its value in each column, and the term of its contracts."""
+    return {"levels": {"channel": segment // 3, "risk": segment % 3}, "term": np.array([1, 12, 1, 3, 12, 12])[segment]}
+
+
+def cells():
+    rng = np.random.default_rng(0)
+    sizes = {"tenure": 24, "segment": 6, "cohort": 4, "bucket": 5}
+    columns = {name: rng.integers(size, size=CELLS) for name, size in sizes.items()}
+    at = calendar_loading(np.full(5, 0.2))
+    return CellIndex(**columns, calendar=at, segments=6, **traits(columns["segment"]))
+
+
+def moved(whole, name):
+    """The cells with one position zero, or one where zero means nothing; a segment takes what it brings along."""
+    nowhere = np.zeros(CELLS, int)
+    changes = {
+        "segment": {"segment": nowhere, **traits(nowhere)},
+        "levels": {"levels": dict.fromkeys(whole.levels, nowhere)},
+        "term": {"term": nowhere + 1},
+    }
+    return replace(whole, **changes.get(name, {name: nowhere}))
 
 
 def prior_theta(effect):
@@ -32,7 +59,7 @@ def one_of(theta, i):
 
 
 def test_the_registry_knows_the_effects_of_the_package():
-    assert {"Segments", "CalendarWalk", "CohortDecay"} <= set(EFFECTS)
+    assert set(EFFECTS) >= {"Segments", "Crossed", "CalendarWalk", "Season", "Shock", "CohortDecay", "Renewal"}
 
 
 @every_effect
@@ -67,16 +94,34 @@ def test_moves_the_hazard_at_all(effect):
 def test_reads_only_the_positions_it_says_it_uses(effect):
     theta, whole = prior_theta(effect), cells()
     before = effect.eta(theta, whole)
-    for name in {"tenure", "segment", "cohort", "bucket"} - effect.uses:
-        np.testing.assert_array_equal(effect.eta(theta, replace(whole, **{name: np.zeros(CELLS, int)})), before)
+    assert effect.uses <= POSITIONS
+    for name in POSITIONS - effect.uses:
+        np.testing.assert_array_equal(effect.eta(theta, moved(whole, name)), before)
     for name in effect.uses:
-        moved = replace(whole, **{name: np.zeros(CELLS, int)})
-        assert not np.array_equal(effect.eta(theta, moved), before)
+        assert not np.array_equal(effect.eta(theta, moved(whole, name)), before), name
+
+
+@every_effect
+def test_uses_the_segment_where_it_reads_what_a_segment_brings_along(effect):
+    """Cells are merged by position: without the segment those of several terms would be one."""
+    assert not effect.uses & {"levels", "term"} or "segment" in effect.uses
+
+
+@every_effect
+def test_keeps_no_state_and_changes_nothing_it_is_given(effect):
+    theta, whole = prior_theta(effect), cells()
+    given = {name: value.copy() for name, value in theta.items()}
+    first = effect.eta(theta, whole).copy()
+    effect.eta({name: value + 1 for name, value in theta.items()}, moved(whole, "tenure"))
+    np.testing.assert_array_equal(effect.eta(theta, whole), first)
+    assert theta.keys() == given.keys()
+    for name, value in given.items():
+        np.testing.assert_array_equal(theta[name], value)
 
 
 @every_effect
 def test_has_nothing_to_fit_where_nothing_can_be_told_apart(effect):
-    alone = replace(SHAPE, segments=1, cohorts=1, buckets=1)
+    alone = replace(SHAPE, segments=1, cohorts=1, buckets=1, columns=(), longest_term=1)
     assert effect.parameters(alone) == ()
     single = CellIndex(*(np.zeros(3, int),) * 4, calendar=np.zeros((0, 1)))
     assert np.all(effect.eta({}, single) == 0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 
 from lifeworth._ops import Array
 from lifeworth.bayes.ops import PYTENSOR
@@ -19,13 +22,18 @@ POSITIONS = ("tenure", "segment", "cohort", "bucket")
 def hazard_model(model: Model, shape: Shape) -> pm.Model:
     """The churn of the cells: `churned ~ Binomial(at_risk, hazard)`, effective counts allowed."""
     with pm.Model() as built:
-        data = {name: _positions(name) if name in model.uses else None for name in POSITIONS}
+        data: dict[str, Any] = {name: _positions(name) if name in model.uses else None for name in POSITIONS}
         calendar = None
         if "bucket" in model.uses:
             calendar = pm.Data("calendar_loading", np.zeros((shape.buckets - 1, shape.buckets)))
         at_risk, churned = _vector("at_risk"), _vector("churned")
+        traits: dict[str, Any] = {}
+        if "levels" in model.uses:
+            traits["levels"] = {name: _positions(f"by_{name}") for name, _ in shape.columns}
+        if "term" in model.uses:
+            traits["term"] = _positions("term")
         theta = declare(model.hazard_parameters(shape))
-        cells = CellIndex(**data, calendar=calendar)
+        cells = CellIndex(**data, calendar=calendar, segments=shape.segments, **traits)
         stay = log_retention(model.churn, model.effects, theta, cells, shape.tenures, PYTENSOR)
         pm.Potential("churn", log_likelihood(stay, at_risk, churned, PYTENSOR).sum())
     return built
@@ -51,6 +59,18 @@ def expansion_model(model: Model, shape: Shape) -> pm.Model:
             summed_out = summed_out - shape_ * pt.log1p(expected / shape_)
             pm.Potential(direction, (events * log_rate).sum() + summed_out.sum())
     return built
+
+
+def cell_data(cells: CellIndex, uses: frozenset[str]) -> dict[str, NDArray[Any]]:
+    """The data of `hazard_model` that say where the cells stand."""
+    data = {f"{name}_position": getattr(cells, name) for name in POSITIONS if name in uses}
+    if "bucket" in uses:
+        data["calendar_loading"] = cells.calendar
+    if "levels" in uses:
+        data |= {f"by_{name}_position": at for name, at in cells.levels.items()}
+    if "term" in uses:
+        data["term_position"] = cells.term
+    return data
 
 
 def _sum_by(group: Array, values: Array, groups: int) -> Array:

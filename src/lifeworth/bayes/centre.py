@@ -1,26 +1,32 @@
-"""Centred or not: each element of a hierarchical vector is sampled the way the data at hand call for."""
+"""Centred how far: each element of a hierarchical vector is sampled the way the data at hand call for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lifeworth._ops import Array
 from lifeworth._parameters import Parameter, Theta
+from lifeworth.bayes.priors import zero_sum_basis
 
 _STEP = 1e-3
+_PINNED = 0.25
 
 
 def centring(
-    parameters: Iterable[Parameter], log_rate: Callable[[Theta], Array], events: NDArray[np.float64]
+    parameters: Iterable[Parameter],
+    log_rate: Callable[[Theta], Array],
+    events: NDArray[np.float64],
+    counted: Mapping[str, NDArray[np.bool_]] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
-    """Which elements of each hierarchical vector the data pin down better than its prior does.
+    """How far the data pin down the elements of each hierarchical vector, against its prior.
 
     The information that the events carry on a vector is read off the derivative of the log rate of each cell, with
-    all other parameters at their prior medians. An element is centred where it would shrink the prior variance by
-    more than three quarters.
+    all other parameters at their prior medians. An element is centred by the share of its prior variance that the
+    data take away (partial non-centring, e.g. Gorinova, Moore & Hoffman 2020); the steps of a walk whose variance
+    changes are centred where that is three quarters for most of them.
 
     Parameters
     ----------
@@ -30,11 +36,13 @@ def centring(
         Log rate of each cell, (draws, cells), from parameter values with `draws` rows.
     events : array (cells,)
         Events, the weight of each cell.
+    counted : mapping of str to bool array, optional
+        Which elements of a zero-sum vector sum to zero; all of a vector that is not named.
 
     Returns
     -------
     dict of arrays
-        `<name>_centred`: ones and zeros; one for all of a zero-sum vector, as most of its observed elements are.
+        `<name>_centred`, from 0 to 1, and for a zero-sum vector the `<name>_basis` it is sampled in.
     """
     every = tuple(parameters)
     medians = {p.name: _median(p) for p in every}
@@ -44,14 +52,17 @@ def centring(
             continue
         moved = log_rate(_moved(medians, p.name, p.size))
         slope = (moved[1:] - moved[:1]) / _STEP
+        if p.zero_sum:
+            basis = zero_sum_basis((counted or {}).get(p.name, np.ones(p.size, dtype=bool)))
+            chosen[f"{p.name}_basis"], slope = basis, basis.T @ slope
         prior = float(np.ravel(medians[p.scale])[0]) ** -2
         information = (slope * events) @ slope.T
-        variance = np.diag(np.linalg.inv(information + prior * np.eye(p.size)))
-        pinned = variance * prior < 0.25
-        if p.zero_sum:
-            observed = np.diag(information) > 0
-            pinned = np.array([pinned[observed].mean() > 0.5 if observed.any() else False])
-        chosen[f"{p.name}_centred"] = pinned.astype(float)
+        left = np.diag(np.linalg.inv(information + prior * np.eye(p.size))) * prior
+        if p.walk:
+            informed = np.diag(information) > 0
+            chosen[f"{p.name}_centred"] = np.array([float(informed.any() and np.median(left[informed]) < _PINNED)])
+        else:
+            chosen[f"{p.name}_centred"] = 1 - left
     return chosen
 
 

@@ -17,11 +17,12 @@ def diagnose(draws: Mapping[str, xr.Dataset], divergences: Mapping[str, int]) ->
     """
     rows = []
     for part, dataset in draws.items():
-        extremes = {
-            "r_hat": _worst(az.rhat(dataset), np.nanmax, 1.0),
-            "ess_bulk": _worst(az.ess(dataset, method="bulk"), np.nanmin, np.inf),
-            "ess_tail": _worst(az.ess(dataset, method="tail"), np.nanmin, np.inf),
-        }
+        with np.errstate(invalid="ignore", divide="ignore"):  # of what does not vary
+            extremes = {
+                "r_hat": _worst(az.rhat(dataset), np.nanmax, 1.0),
+                "ess_bulk": _worst(az.ess(dataset, method="bulk"), np.nanmin, np.inf),
+                "ess_tail": _worst(az.ess(dataset, method="tail"), np.nanmin, np.inf),
+            }
         total = int(dataset.sizes["chain"] * dataset.sizes["draw"] * dataset.sizes.get("unit", 1))
         rows.append({"part": part, **extremes, "divergences": divergences[part], "draws": total})
     return pd.DataFrame(rows)

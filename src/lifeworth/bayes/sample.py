@@ -40,8 +40,10 @@ def compiled(kind: Literal["hazard", "expansion"], model: Model, shape: Shape) -
     the order they are written in: reordered, code compiled now and the same code from a cache differ in the last bits.
     """
     unread = {"expansion": Flat()} if kind == "hazard" else {"churn": Geometric(), "effects": ()}
+    read = replace(model, pooling="partial", **unread)
+    columns = shape.columns if "levels" in read.uses else ()
     with _compiling:
-        return _compiled(kind, replace(model, pooling="partial", **unread), shape)
+        return _compiled(kind, read, replace(shape, columns=columns, longest_term=min(shape.longest_term, 2)))
 
 
 def sample(

@@ -233,17 +233,22 @@ def backtest(found: Backtest) -> Iterator[Table]:
     lines = [
         [
             str(r["origin"]),
-            f"{r['ahead']:.0f}",
+            f"{r['bucket']:.0f}",
             r["measure"],
-            percent(r["observed"]),
-            percent(r["mean"]),
-            band(r["p10"], r["p90"], percent),
+            _in_unit(r["measure"])(r["observed"]),
+            _in_unit(r["measure"])(r["mean"]),
+            band(r["p10"], r["p90"], _in_unit(r["measure"])),
             _yes(r["p10"] <= r["observed"] <= r["p90"]),
         ]
         for _, r in units.iterrows()
     ]
     columns = ("origin", "bucket", "measure", "observed", "forecast", "80% band", "inside")
     yield rows("All segments, bucket by bucket", columns, lines, keys=3)
+
+
+def _in_unit(measure: str, share: str = "{:.1%}") -> Format:
+    """How a measure of a backtest is printed: accounts and money as amounts, the others as shares."""
+    return money if measure in ("customers", "revenue") else share.format
 
 
 def scores(found: Backtest) -> Table:
@@ -253,17 +258,13 @@ def scores(found: Backtest) -> Table:
             r["measure"],
             r["method"],
             f"{r['n']:.0f}",
-            f"{r['bias']:+.2%}",
-            f"{r['mae']:.2%}",
-            f"{r['crps']:.4f}",
-            f"{r['width_80']:.2%}",
-            f"{r['coverage_80']:.0%}",
-            f"{r['coverage_90']:.0%}",
+            *(_in_unit(r["measure"], "{:.2%}")(r[name]) for name in ("bias", "mae", "crps", "width_80")),
+            *(f"{r[name]:.0%}" for name in ("coverage_50", "coverage_80", "coverage_90", "coverage_95")),
         ]
         for _, r in found.summary().iterrows()
     ]
-    columns = ("measure", "method", "n", "bias", "MAE", "CRPS", "width", "in 80%", "in 90%")
-    caption = "n segments x buckets; width of the 80% band; in 80%, in 90%: how often the band held what happened"
+    columns = ("measure", "method", "n", "bias", "MAE", "CRPS", "width", "in 50%", "in 80%", "in 90%", "in 95%")
+    caption = "n segments x buckets; width of the 80% band; in 50% ... in 95%: how often the band held what happened"
     title = "Would the bands have held? Smallest CRPS first"
     return rows(title, columns, lines, keys=2, caption=caption)
 

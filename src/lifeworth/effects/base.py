@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, final
 
 import numpy as np
@@ -18,7 +19,10 @@ EFFECTS: dict[str, type[Effect]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The sizes and units of a table that decide which parameters a model has; equal shapes share a compilation."""
+    """The sizes and units of a table that decide which parameters a model has; equal shapes share a compilation.
+
+    `columns` names the segment columns with their number of values; `longest_term` is in periods.
+    """
 
     segments: int
     cohorts: int
@@ -26,6 +30,8 @@ class Shape:
     tenures: int
     months_per_period: int
     months_per_bucket: int
+    columns: tuple[tuple[str, int], ...] = ()
+    longest_term: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,8 @@ class CellIndex:
     """Where each cell stands: positions into the segments, cohorts and calendar path, and its tenure.
 
     `calendar` turns the walk's steps into its level per bucket, centred on the observed buckets; it has more
-    rows and columns where a path goes on into the future.
+    rows and columns where a path goes on into the future. `segments` is how many segments the positions count,
+    `levels` the position of the cell's value in each segment column, `term` the periods of its contract term.
     """
 
     tenure: Array
@@ -41,6 +48,9 @@ class CellIndex:
     cohort: Array
     bucket: Array
     calendar: Array
+    segments: int = 1
+    levels: Mapping[str, Array] = field(default_factory=dict)
+    term: Array = 1
 
 
 class Effect(ABC):

@@ -21,7 +21,7 @@ from lifeworth.ledger.read import Optional, Relation, read_spells
 from lifeworth.ledger.reports import table_checks
 from lifeworth.ledger.snapshots import read_snapshots
 from lifeworth.ledger.sources import Lazy, Source, open_source, require
-from lifeworth.ledger.spells import in_force_at, long_terms
+from lifeworth.ledger.spells import TERM_COLUMN, in_force_at, long_terms
 from lifeworth.ledger.table import RESERVED, CohortTable
 
 
@@ -89,7 +89,8 @@ class Ledger:
         acquired, cause : str, optional
             Columns: the true start of the first life; why a spell ended (read where it closes a life).
         term_months : str or int, optional
-            Contract length; `cohort_table` refuses cells shorter than it.
+            Contract length, a column or a number; `cohort_table` takes "term_months" in `by`, and needs it there for
+            cells shorter than a contract.
         bridge_gap_days : int
             A gap of at most this many days does not end a life.
         currency : str, optional
@@ -167,7 +168,7 @@ class Ledger:
             amount_per=amount_per,
             currency=read.currency,
             bridge_gap_days=bridge_gap_days,
-            segments=read.segments,
+            segments=tuple(dict.fromkeys((*read.segments, *((TERM_COLUMN,) if optional.term_months else ())))),
             has_acquired=optional.acquired is not None,
             has_cause=optional.cause is not None,
             checks=settle(read.checks, stacklevel=4),
@@ -200,11 +201,13 @@ class Ledger:
         """Aggregate the ledger into cells, in the engine; the result is recounted against the ledger.
 
         `period` is the length of a tenure, `cohort` groups acquisitions, `calendar` the buckets counted back
-        from `as_of`; `by` names segment columns.
+        from `as_of`; `by` names segment columns. Where contracts run longer than a period, `by` must hold
+        "term_months": the term of a life is that of its first spell, and renewals are counted from acquisition.
         """
         grid = self._grid(period, cohort, by)
         months_in(calendar, what="calendar")
-        long_terms(self._rows, self.as_of, grid.period, period)
+        if TERM_COLUMN not in grid.by:
+            long_terms(self._rows, self.as_of, grid.period, period)
         causes = causes_of(self._rows, grid) if self.has_cause else ()
         found = aggregate(self._rows, grid, causes)
         if found.empty:

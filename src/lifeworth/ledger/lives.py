@@ -12,7 +12,7 @@ import narwhals.stable.v2 as nw
 
 from lifeworth.ledger.months import cohort_index, completed_months, tenure_of
 from lifeworth.ledger.sources import Lazy
-from lifeworth.ledger.spells import effective
+from lifeworth.ledger.spells import TERM_COLUMN, effective
 
 NONE_LABEL = "(none)"
 UNKNOWN_CAUSE = "unknown"
@@ -48,7 +48,7 @@ def changes(rows: Lazy, grid: Grid) -> Lazy:
         lw_date=nw.col("lw_start"),
         lw_delta=nw.col("lw_money"),
         lw_cause=nw.lit(None).cast(nw.String),
-        **{seg: nw.col(name).cast(nw.String) for seg, name in zip(segments, grid.by, strict=True)},
+        **{seg: _label(live, name) for seg, name in zip(segments, grid.by, strict=True)},
     )
     ends = live.filter(grid.as_of >= nw.col("lw_end")).select(
         "lw_id",
@@ -69,6 +69,15 @@ def changes(rows: Lazy, grid: Grid) -> Lazy:
             *(nw.col(seg).max().alias(f"{seg}_high") for seg in segments),
         )
     )
+
+
+def _label(rows: Lazy, name: str) -> nw.Expr:
+    """Give a segment column as text; the contract term is the one that was checked, where one was named."""
+    if name != TERM_COLUMN:
+        return nw.col(name).cast(nw.String)
+    checked = nw.col("lw_term").cast(nw.String)
+    own = name in rows.collect_schema().names()
+    return nw.coalesce(checked, nw.col(name).cast(nw.String)) if own else checked
 
 
 def levels(rows: Lazy, grid: Grid) -> Lazy:

@@ -15,6 +15,9 @@ from lifeworth.ledger.sources import Lazy
 ID, START, END, MONEY = nw.col("lw_id"), nw.col("lw_start"), nw.col("lw_end"), nw.col("lw_money")
 AMOUNT, TERM = nw.col("lw_amount"), nw.col("lw_term")
 
+TERM_COLUMN: Final = "term_months"
+"""The segment column that holds the contract term of a life, for `by`."""
+
 CORE: Final = ("lw_id", "lw_start", "lw_end", "lw_amount", "lw_money", "lw_acquired", "lw_cause", "lw_term")
 
 
@@ -231,7 +234,7 @@ def late_acquired(rows: Lazy, as_of: date) -> tuple[Check, ...]:
 
 
 def long_terms(rows: Lazy, as_of: date, months: int, period: str) -> None:
-    """Refuse contracts longer than the period: between renewals nobody can leave."""
+    """Refuse contracts longer than the period where the cells do not tell terms apart."""
     long = effective(rows, as_of).filter(months < TERM)
     by_term = long.select("lw_id", "lw_term").unique().group_by("lw_term").agg(n=nw.len()).sort("lw_term")
     found = collect(by_term)
@@ -241,9 +244,11 @@ def long_terms(rows: Lazy, as_of: date, months: int, period: str) -> None:
     worst = max(row["lw_term"] for row in found)
     unit = {1: "monthly", 3: "quarterly", 12: "yearly"}[months]
     longest = next((name for name, size in (("quarter", 3), ("year", 12)) if size >= worst), None)
-    fix = f"use period={longest!r}" if longest else "split them into yearly ledgers"
+    fix = f'add "{TERM_COLUMN}" to `by`, and `fit` models the renewals' + (
+        f", or use period={longest!r}" * bool(longest)
+    )
     raise DataError(
         f"{terms} in {unit} cells (customers {', '.join(name_customers(long))}): "
-        f"{period}s between renewals (1-{worst // months - 1}) would read as loyalty; "
-        f"{fix} until renewals are modelled."
+        f"{period}s between renewals (1-{worst // months - 1}) would read as loyalty. "
+        f"{fix[0].upper()}{fix[1:]}."
     )

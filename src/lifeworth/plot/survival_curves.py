@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lifeworth.effects import CellIndex
 from lifeworth.forecast import Floats
 from lifeworth.indexing import merged
 from lifeworth.model import log_retention
@@ -130,9 +129,8 @@ def _cell_stay(fit: Fit, cells: pd.DataFrame, unit: int, tenures: int) -> Floats
     if "cohort" in theta:  # the last position is a cohort of average quality
         average = theta["cohort"].shape[-1]
         theta["cohort"] = np.concatenate([theta["cohort"], np.zeros((len(theta["cohort"]), 1))], axis=1)
-    at = {name: cells[name].to_numpy(dtype=int) for name in ("tenure", "segment", "cohort", "bucket")}
-    at["cohort"] = np.where(at["cohort"] < 0, average, at["cohort"])
-    index = CellIndex(**at, calendar=fit.index.loading())
+    cells = cells[["tenure", "segment", "cohort", "bucket"]].astype(int)
+    index = fit.index.cells(cells.assign(cohort=cells["cohort"].where(cells["cohort"] >= 0, average)))
     return np.exp(log_retention(fit.model.churn, fit.model.effects, theta, index, tenures))
 
 
