@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import lifeworth as lw
-from lifeworth.errors import DefinitionError, TenureWarning
+from lifeworth.errors import CalendarWarning, DefinitionError, TenureWarning
 from lifeworth.results import SamplerOptions
 from lifeworth.shape_check import TenureCheck, shape_notes, tenure_check
 
@@ -183,3 +183,27 @@ def test_a_misfit_too_small_to_matter_is_not_refused(counts_fit):
     assert check.p_value == 0
     assert check.misplaced == pytest.approx(0.0025, abs=1e-4)
     assert not check.refused
+
+
+def drifting(fit, factor):
+    """The same fit on a table in which more accounts left in the last bucket than in those before."""
+    frame = fit.table.frame.copy()
+    last = frame["bucket"] == frame["bucket"].max()
+    frame["churned"] = frame["churned"].where(~last, (frame["churned"] * factor).round().astype(int))
+    return replace(fit, table=replace(fit.table, frame=frame, has_money=False))
+
+
+def test_a_calendar_that_does_not_move_is_not_refused(constant_fit):
+    fit = constant_fit()
+    check = lw.tenure_check(fit, along="bucket")
+    assert check.table()["bucket"].tolist() == sorted(fit.table.frame["bucket"].unique())
+    assert check.table()["observed"].to_numpy() == pytest.approx(check.table()["mean"].to_numpy())
+    assert list(shape_notes(fit)) == []
+
+
+def test_a_calendar_that_moves_is_refused_where_the_model_has_none(constant_fit):
+    fit = drifting(constant_fit(), 1.3)
+    ((kind, text),) = (note for note in shape_notes(fit) if note[0] is CalendarWarning)
+    assert kind is CalendarWarning
+    assert "bucket -3 28.5% for 37.0%" in text
+    assert "add CalendarWalk()" in text

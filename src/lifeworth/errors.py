@@ -65,6 +65,10 @@ class TenureWarning(LifeworthWarning):
     """The curve is refused by its tenure check: it cannot take the shape of the churn observed over tenure."""
 
 
+class CalendarWarning(LifeworthWarning):
+    """Churn moved over calendar time, and the model has no term for it: its bands will not hold."""
+
+
 class DiagnosticsWarning(LifeworthWarning):
     """The sampler's diagnostics do not support the posterior as it stands."""
 

@@ -83,6 +83,8 @@ def fit(
         What the reader must know of the table.
     TenureWarning
         The curve is refused by its tenure check.
+    CalendarWarning
+        The model has no calendar, and churn moved over it.
     DiagnosticsWarning
         The draws are not to be relied on, or an effect was left out for that reason.
     """

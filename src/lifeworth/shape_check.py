@@ -1,21 +1,24 @@
-"""Whether the churn observed at each tenure is one that the fitted curve would bring forth."""
+"""Whether the churn observed at each tenure, or in each calendar bucket, is one that the fit would bring forth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from lifeworth._ops import Array
-from lifeworth.errors import DefinitionError, LifeworthWarning, TenureWarning
+from lifeworth.errors import CalendarWarning, DefinitionError, LifeworthWarning, TenureWarning
 from lifeworth.indexing import merged
 from lifeworth.model import log_retention
 from lifeworth.results import Fit
 
 type Floats = NDArray[np.float64]
+
+type Along = Literal["tenure", "bucket"]
 
 REFUSED_BELOW = 0.01
 """Posterior predictive p-value below which a misfit is taken to be real."""
@@ -32,7 +35,7 @@ class TenureCheck:
     Parameters
     ----------
     counts : DataFrame
-        Index tenure; accounts at_risk and churned, over all cells of the tenure.
+        Index tenure, or bucket; accounts at_risk and churned, over all its cells.
     expected : array (draws, tenures)
         Expected number of churned accounts.
     replicated : array (draws, tenures)
@@ -73,7 +76,7 @@ class TenureCheck:
         return self.p_value < REFUSED_BELOW and self.misplaced >= MISPLACED_FROM
 
     def table(self) -> pd.DataFrame:
-        """Each tenure: tenure, at_risk, observed churn, predicted mean, low and high, and whether it lies inside.
+        """Each tenure, or bucket: at_risk, observed churn, predicted mean, low and high, and whether it lies inside.
 
         Churn is a share of those at risk. low and high enclose what would be seen again with the probability of the
         check, luck included.
@@ -83,7 +86,7 @@ class TenureCheck:
         observed = self.counts["churned"].to_numpy() / n
         return pd.DataFrame(
             {
-                "tenure": self.counts.index.to_numpy(),
+                str(self.counts.index.name): self.counts.index.to_numpy(),
                 "at_risk": n.astype(np.int64),
                 "observed": observed,
                 "mean": self.expected.mean(axis=0) / n,
@@ -103,8 +106,8 @@ class TenureCheck:
         )
 
 
-def tenure_check(fit: Fit, *, probability: float = 0.9) -> TenureCheck:
-    """Hold the churn of accounts by tenure against the posterior predictive of the fit.
+def tenure_check(fit: Fit, *, probability: float = 0.9, along: Along = "tenure") -> TenureCheck:
+    """Hold the churn of accounts by tenure, or by calendar bucket, against the posterior predictive of the fit.
 
     For every draw the same accounts live once more: each cell loses a binomial number at the draw's own hazard, with
     the effects and the calendar level of that cell, so that what the cells of a tenure share is shared. How far a
@@ -124,6 +127,9 @@ def tenure_check(fit: Fit, *, probability: float = 0.9) -> TenureCheck:
     fit : Fit
     probability : float
         Of the central interval shown for each tenure.
+    along : {"tenure", "bucket"}
+        "bucket" asks the same of the calendar: a model without a walk is refused by a book whose churn drifts. Buckets
+        are numbered as in the table, 0 the last.
 
     Returns
     -------
@@ -138,11 +144,13 @@ def tenure_check(fit: Fit, *, probability: float = 0.9) -> TenureCheck:
     """
     if not 0 < probability < 1:
         raise DefinitionError(f"probability is {probability}: give a share between 0 and 1, such as 0.9.")
-    cells = merged(fit.table, fit.index, fit.model.uses | _units(fit))
-    counts = cells.groupby("tenure")[["at_risk", "churned"]].sum()
+    cells = merged(fit.table, fit.index, fit.model.uses | _units(fit) | {along})
+    counts = cells.groupby(along)[["at_risk", "churned"]].sum()
+    if along == "bucket":
+        counts.index = counts.index - (fit.index.shape.buckets - 1)
     thin = max(1, fit.draws["logo"].sizes["chain"] * fit.draws["logo"].sizes["draw"] // _DRAWS)
     rng, parts = np.random.default_rng([fit.seed, 96]), []
-    for expected, variance, again in _replicated(fit, cells, thin, rng):
+    for expected, variance, again in _replicated(fit, cells, along, thin, rng):
         far = ((counts["churned"].to_numpy() - expected) ** 2 / variance).sum(axis=1)
         farther = ((again - expected) ** 2 / variance).sum(axis=1) >= far
         parts.append((expected, again, farther))
@@ -151,19 +159,33 @@ def tenure_check(fit: Fit, *, probability: float = 0.9) -> TenureCheck:
 
 
 def shape_notes(fit: Fit) -> Iterator[tuple[type[LifeworthWarning], str]]:
-    """What `fit` says of a curve that cannot take the shape observed."""
-    check = tenure_check(fit)
-    if check.refused:
-        table = check.table()
-        spread = np.maximum(check.replicated.std(axis=0) / table["at_risk"], 1e-12)
-        worst = ((table["observed"] - table["mean"]).abs() / spread).nlargest(3).index.sort_values()
-        named = [f"tenure {r.tenure} {r.mean:.1%} for {r.observed:.1%}" for r in table.loc[worst].itertuples()]
+    """What `fit` says of a curve that cannot take the shape observed, and of a calendar it does not know."""
+    by_tenure = tenure_check(fit)
+    if by_tenure.refused:
         yield (
             TenureWarning,
-            f"{type(fit.model.churn).__name__} is refused by its tenure check (p = {check.p_value:.3f}): it says churn "
-            f"at {', '.join(named)} observed. See lw.tenure_check(fit).table(); another curve, such as "
+            f"{type(fit.model.churn).__name__} is refused by its tenure check (p = {by_tenure.p_value:.3f}): it says "
+            f"churn at {_worst(by_tenure)} observed. See lw.tenure_check(fit).table(); another curve, such as "
             "Smooth(), or an effect that tells the cells of a tenure apart may take this shape.",
         )
+    if not fit.table.has_calendar or "bucket" in fit.model.uses:
+        return
+    by_bucket = tenure_check(fit, along="bucket")
+    if by_bucket.refused:
+        yield (
+            CalendarWarning,
+            f"churn moved over calendar time more than a model without it allows (p = {by_bucket.p_value:.3f}): it "
+            f"says churn at {_worst(by_bucket)} observed. Its bands will not hold: add CalendarWalk() to effects.",
+        )
+
+
+def _worst(check: TenureCheck) -> str:
+    """The three tenures or buckets that lie farthest outside."""
+    table, name = check.table(), str(check.counts.index.name)
+    spread = np.maximum(check.replicated.std(axis=0) / table["at_risk"], 1e-12)
+    worst = ((table["observed"] - table["mean"]).abs() / spread).nlargest(3).index.sort_values()
+    rows = table.loc[worst, [name, "mean", "observed"]].itertuples(index=False)
+    return ", ".join(f"{name} {at} {mean:.1%} for {observed:.1%}" for at, mean, observed in rows)
 
 
 def _units(fit: Fit) -> frozenset[str]:
@@ -171,11 +193,11 @@ def _units(fit: Fit) -> frozenset[str]:
 
 
 def _replicated(
-    fit: Fit, cells: pd.DataFrame, thin: int, rng: np.random.Generator
+    fit: Fit, cells: pd.DataFrame, along: Along, thin: int, rng: np.random.Generator
 ) -> Iterator[tuple[Floats, Floats, Floats]]:
     """Expectation, variance and one replication of the churned accounts by tenure, (draws, tenures), block by block."""
-    cells = cells.sort_values("tenure", kind="stable")
-    starts = np.flatnonzero(np.diff(cells["tenure"].to_numpy(), prepend=-1))
+    cells = cells.sort_values(along, kind="stable")
+    starts = np.flatnonzero(np.diff(cells[along].to_numpy(), prepend=-1))
     at_risk = cells["at_risk"].to_numpy()
     thetas = [fit.theta("logo", unit=unit, thin=thin) for unit in range(len(fit.units))]
     draws = len(next(iter(thetas[0].values())))

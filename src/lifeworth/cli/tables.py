@@ -259,12 +259,12 @@ def scores(found: Backtest) -> Table:
             r["method"],
             f"{r['n']:.0f}",
             *(_in_unit(r["measure"], "{:.2%}")(r[name]) for name in ("bias", "mae", "crps", "width_80")),
-            *(f"{r[name]:.0%}" for name in ("coverage_50", "coverage_80", "coverage_90", "coverage_95")),
+            *(f"{r[name]:.0%}" for name in ("coverage_50", "coverage_80", "coverage_90")),
         ]
         for _, r in found.summary().iterrows()
     ]
-    columns = ("measure", "method", "n", "bias", "MAE", "CRPS", "width", "in 50%", "in 80%", "in 90%", "in 95%")
-    caption = "n segments x buckets; width of the 80% band; in 50% ... in 95%: how often the band held what happened"
+    columns = ("measure", "method", "n", "bias", "MAE", "CRPS", "width", "50%", "80%", "90%")
+    caption = "n segments x buckets; width of the 80% band; 50%, 80%, 90%: how often that band held what happened"
     title = "Would the bands have held? Smallest CRPS first"
     return rows(title, columns, lines, keys=2, caption=caption)
 
