@@ -170,7 +170,7 @@ def test_the_command_line_prints_shares_and_amounts(backtest):
     lines = out.getvalue().splitlines()
     assert all("%" in line for line in lines if line.strip().startswith("logo_retention"))
     customers = next(line for line in lines if line.strip().startswith("customers") and "posterior" in line)
-    assert customers.count("%") == 4  # only the coverages
+    assert customers.count("%") == 3  # only the coverages
     origin = str(backtest.forecasts()["origin"].iloc[0])
     assert sum(origin in line for line in lines) == 10  # two buckets of five measures
 
