@@ -3,7 +3,8 @@ import pytest
 from scipy import stats
 
 from lifeworth.ahead import held_out_cells
-from lifeworth.leave_future_out import binomial_log_pmf, future_log_density
+from lifeworth.leave_future_out import future_log_density
+from lifeworth.model import binomial_log_pmf
 
 
 def test_of_a_known_hazard_it_is_the_binomial(constant_fit):

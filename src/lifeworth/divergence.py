@@ -62,9 +62,11 @@ def long_run_growth(forecaster: Forecaster, rows: pd.DataFrame, price_increase_a
 def _log_stay(forecaster: Forecaster, segment: Ints, cohort: Ints) -> Floats:
     """Mean log probability of staying through one of the last tenures reached, (draws, groups)."""
     fit, index = forecaster.fit, forecaster.fit.index
-    theta, increments, unit = forecaster.theta("money"), forecaster.increments("money"), np.zeros_like(segment)
-    if fit.model.pooling == "none":
-        unit = np.minimum(cohort, len(index.cohorts)) * (index.shape.segments + 1) + segment
+    theta, increments, unit = (
+        forecaster.theta("money"),
+        forecaster.increments("money"),
+        forecaster.unit(cohort, segment),
+    )
     cycle = int(np.lcm(max(12 // index.shape.months_per_period, 1), index.shape.longest_term))
     total = np.zeros((forecaster.draws, len(segment)))
     for ago in range(cycle):
@@ -101,11 +103,7 @@ def _log_growth(forecaster: Forecaster, segment: Ints) -> Floats:
     fit = forecaster.fit
     if "expansion" not in fit.draws:
         return np.zeros((1, len(segment)))
-    theta, step = fit.theta("expansion", thin=forecaster.thin), fit.index.shape.months_per_period / 12
-    for stream, direction in enumerate(DIRECTIONS):  # an unseen segment is the last position, as in the forecast
-        if (name := f"{direction}_segment") in theta:
-            unseen = theta[f"{name}_sd"] * forecaster.rng(4, stream).normal(size=(forecaster.draws, 1))
-            theta[name] = np.concatenate([theta[name], unseen], axis=1)
+    theta, step = forecaster.growth_theta(), fit.index.shape.months_per_period / 12
     annual = fit.model.expansion.rates(np.zeros(len(segment)), theta)
     added, lost = (r * np.exp(log_level(d, theta, segment)) * step for d, r in zip(DIRECTIONS, annual, strict=True))
     with np.errstate(divide="ignore"):

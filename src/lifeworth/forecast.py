@@ -153,12 +153,20 @@ class Forecaster:
             every = np.concatenate([every, np.take_along_axis(every, pick, axis=axis)], axis=axis)
         return every.reshape(self.draws, -1, self.tenures)
 
-    def unit(self, groups: Groups) -> Ints:
-        """Unit of each group in `increments`."""
+    def unit(self, cohort: Ints, segment: Ints) -> Ints:
+        """Unit in `increments` of each pair of positions."""
         if self.fit.model.pooling != "none":
-            return np.zeros(len(groups.segment), dtype=np.int64)
-        cohort = np.minimum(groups.cohort, len(self.fit.index.cohorts))
-        return cohort * (self.fit.index.shape.segments + 1) + groups.segment
+            return np.zeros(len(segment), dtype=np.int64)
+        return np.minimum(cohort, len(self.fit.index.cohorts)) * (self.fit.index.shape.segments + 1) + segment
+
+    def growth_theta(self) -> dict[str, Array]:
+        """Draws of the growth's parameters, with an unseen segment as last position."""
+        theta = self.fit.theta("expansion", thin=self.thin)
+        for stream, direction in enumerate(DIRECTIONS):
+            if (name := f"{direction}_segment") in theta:
+                unseen = theta[f"{name}_sd"] * self.rng(4, stream).normal(size=(self.draws, 1))
+                theta[name] = np.concatenate([theta[name], unseen], axis=1)
+        return theta
 
     def bucket(self, months: Ints) -> Ints:
         """Calendar position of a decision `months` from as_of; before the first observed bucket it is that."""
@@ -243,7 +251,8 @@ class _Hazard:
             paths = np.exp(np.clip(level, -_FAR, _FAR))
         for shock in (e for e in forecaster.fit.model.effects if isinstance(e, Shock)):
             theta["shock"] = forecaster.future_shocks(shock, theta, predictive)
-        return cls(forecaster, groups, theta, forecaster.increments(weight), forecaster.unit(groups), paths)
+        unit = forecaster.unit(groups.cohort, groups.segment)
+        return cls(forecaster, groups, theta, forecaster.increments(weight), unit, paths)
 
     def stay(self, step: int) -> Floats:
         """Probability of staying through this step, (nodes, draws, groups)."""
@@ -285,11 +294,7 @@ class _Growth:
         fit = forecaster.fit
         if "expansion" not in fit.draws:
             return None
-        theta = fit.theta("expansion", thin=forecaster.thin)
-        for stream, direction in enumerate(DIRECTIONS):
-            if (name := f"{direction}_segment") in theta:
-                unseen = theta[f"{name}_sd"] * forecaster.rng(4, stream).normal(size=(forecaster.draws, 1))
-                theta[name] = np.concatenate([theta[name], unseen], axis=1)
+        theta = forecaster.growth_theta()
         cells = merged(fit.table, fit.index, frozenset({"segment"}))
         sizes = {d: jump_size(cells, d) for d in DIRECTIONS}
         jump = {d: np.array([s.get(int(i), max(s.values())) for i in groups.segment]) for d, s in sizes.items()}

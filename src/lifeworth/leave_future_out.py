@@ -9,6 +9,7 @@ from scipy import special
 from lifeworth.ahead import cell_groups, forecaster
 from lifeworth.forecast import Floats, stay_draws
 from lifeworth.indexing import segment_labels
+from lifeworth.model import binomial_log_pmf
 from lifeworth.results import Fit
 
 
@@ -46,20 +47,6 @@ def future_log_density(fit: Fit, held: pd.DataFrame) -> pd.DataFrame:
         for label, at in units.items()
     ]
     return pd.DataFrame(rows)
-
-
-def binomial_log_pmf(stay: Floats, at_risk: Floats, churned: Floats) -> Floats:
-    """Log probability that `churned` of `at_risk` leave, each staying with probability `stay`.
-
-    Examples
-    --------
-    One of two at even odds:
-
-    >>> round(float(np.exp(binomial_log_pmf(np.array(0.5), np.array(2.0), np.array(1.0)))), 4)
-    0.5
-    """
-    ways = special.gammaln(at_risk + 1) - special.gammaln(churned + 1) - special.gammaln(at_risk - churned + 1)
-    return ways + special.xlog1py(churned, -stay) + special.xlogy(at_risk - churned, stay)
 
 
 def _log_mean_exp(values: Floats) -> float:

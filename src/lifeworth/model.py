@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from scipy import special
 
 from lifeworth._ops import NUMPY, Array, Ops
 from lifeworth._parameters import Parameter, Priors, Theta, check_priors, with_priors
@@ -115,3 +116,19 @@ def log_likelihood(log_stay: Array, at_risk: Array, churned: Array, ops: Ops = N
     -1.3863
     """
     return churned * ops.log(-ops.expm1(log_stay)) + (at_risk - churned) * log_stay
+
+
+def binomial_log_pmf(stay: Array, at_risk: Array, churned: Array) -> Array:
+    """Log probability that `churned` of `at_risk` leave, each staying with probability `stay`.
+
+    `log_likelihood` with its constant, for numbers: certain hazards are no trouble here.
+
+    Examples
+    --------
+    One of two at even odds:
+
+    >>> round(float(np.exp(binomial_log_pmf(np.array(0.5), np.array(2.0), np.array(1.0)))), 4)
+    0.5
+    """
+    ways = special.gammaln(at_risk + 1) - special.gammaln(churned + 1) - special.gammaln(at_risk - churned + 1)
+    return ways + special.xlog1py(churned, -stay) + special.xlogy(at_risk - churned, stay)

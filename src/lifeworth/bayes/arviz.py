@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from scipy import special
 
 from lifeworth.indexing import merged
-from lifeworth.model import log_likelihood, log_retention
+from lifeworth.model import binomial_log_pmf, log_retention
 from lifeworth.results import Fit
 
 
@@ -22,8 +21,7 @@ def to_arviz(fit: Fit) -> xr.DataTree:
             fit.model.churn, fit.model.effects, fit.theta("logo"), fit.index.cells(cells), fit.index.shape.tenures
         )
         n, d = cells["at_risk"].to_numpy(), cells["churned"].to_numpy()
-        ways = special.gammaln(n + 1) - special.gammaln(d + 1) - special.gammaln(n - d + 1)
-        pointwise = (log_likelihood(stay, n, d) + ways).reshape(sizes["chain"], sizes["draw"], len(cells))
+        pointwise = binomial_log_pmf(np.exp(stay), n, d).reshape(sizes["chain"], sizes["draw"], len(cells))
         at = {name: ("cell", cells[name].to_numpy()) for name in ("tenure", "segment", "cohort", "bucket")}
         groups["log_likelihood"] = xr.Dataset({"churned": (("chain", "draw", "cell"), pointwise)}, coords=at)
         seen = {"churned": ("cell", d.astype(np.int64)), "at_risk": ("cell", n.astype(np.int64))}
