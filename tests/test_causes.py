@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 import lifeworth as lw
-from lifeworth.causes import cause_shares, phase
+from lifeworth.causes import cause_shares
 from lifeworth.errors import DataError
+from lifeworth.phases import phase
 
 TERMS = lw.Economics(gross_margin=0.5, discount_rate_annual=0.1, horizon_years=3)
 
@@ -47,7 +48,7 @@ def test_a_thin_segment_is_held_near_the_others(table):
 def test_phases_are_onboarding_first_year_and_later(constant_ledger, period, expected):
     table = constant_ledger.cohort_table(period=period)
     at = np.array([0, 2, 3, 11, 12]) if period == "month" else np.arange(5)
-    assert phase(at, table).tolist() == expected
+    assert phase(at, table.months_per_period).tolist() == expected
 
 
 def test_losses_are_what_all_would_bring_less_what_is_expected(value):

@@ -5,7 +5,7 @@ import pytest
 import lifeworth as lw
 from lifeworth.closed_book import ClosedBook, book_scored
 from lifeworth.errors import DataError
-from lifeworth.forecast import State
+from lifeworth.groups import State
 
 AS_OF, PERIODS = "2024-12-31", ("month", "quarter", "year")
 

@@ -9,7 +9,9 @@ from lifeworth._walk import Stand, walked
 from lifeworth.churn import Geometric
 from lifeworth.effects import CalendarWalk, CohortDecay, Crossed, Renewal, Season, Segments, Shock, calendar_loading
 from lifeworth.expansion import Constant, Flat
-from lifeworth.forecast import Forecaster, Groups, average_innovations, stay_draws
+from lifeworth.forecast import Forecaster, stay_draws
+from lifeworth.future import average_innovations, average_steps
+from lifeworth.groups import Groups
 from lifeworth.indexing import TableIndex, jump_size, merged
 from lifeworth.ledger import Ledger
 from lifeworth.model import Model
@@ -151,7 +153,7 @@ def test_average_steps_go_on_from_the_last_one_at_the_last_variance(table):
     """Steps 0.2, then 0.3: the mean of the next ones halves, at momentum 0.5, but for the shift of what is left out."""
     f = on_a_walk(table, 0.1, momentum=0.5, reaction=0.5, steps=(0.2, 0.3))
     theta = f.theta("logo")
-    steps = f.average_steps(f.calendar, theta)
+    steps = average_steps(f.calendar, theta, f.fit.index.moves, f.buckets_ahead)
     seen = 0.0
     variance = 0.01
     for step in theta["calendar"][0][f.fit.index.moves]:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from lifeworth.closed_book import ClosedBook
 from lifeworth.errors import DataError, DefinitionError
-from lifeworth.forecast import Forecaster, Groups
+from lifeworth.forecast import Forecaster
+from lifeworth.groups import Groups
 from lifeworth.ledger import CohortTable
 from lifeworth.results import Fit
 from lifeworth.scores import MEASURES, Draws

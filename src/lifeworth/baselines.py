@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lifeworth.forecast import State
+from lifeworth.groups import State
 from lifeworth.indexing import money_counts
 from lifeworth.ledger import CohortTable
 from lifeworth.scores import Draws

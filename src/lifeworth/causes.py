@@ -9,15 +9,14 @@ import pandas as pd
 
 from lifeworth.books import ALL, Book
 from lifeworth.errors import DataError
-from lifeworth.forecast import Floats, Forecaster
+from lifeworth.forecast import Forecaster
+from lifeworth.groups import Floats
 from lifeworth.indexing import segment_labels
 from lifeworth.ledger import CohortTable
+from lifeworth.phases import PHASES, phase
 from lifeworth.results import Fit
 from lifeworth.valuation import Valuation
 from lifeworth.valuing import Job
-
-_PHASES = (3, 12)
-"""Months of tenure at which the mix of causes may change: after onboarding, and after the first year."""
 
 
 def cause_shares(table: CohortTable, draws: int, seed: int) -> Floats:
@@ -54,18 +53,17 @@ def cause_shares(table: CohortTable, draws: int, seed: int) -> Floats:
     columns = [f"churned_{cause}" for cause in table.causes]
     labels = segment_labels(table.frame, table.by)
     segments = sorted(set(labels)) or [()]
-    counts = np.zeros((len(segments) + 1, len(_PHASES) + 1, len(columns)))
+    counts = np.zeros((len(segments) + 1, PHASES, len(columns)))
     at = np.array([segments.index(label) for label in labels], dtype=int)
-    np.add.at(counts, (at, phase(table.frame["tenure"].to_numpy(), table)), table.frame[columns].to_numpy(dtype=float))
+    np.add.at(
+        counts,
+        (at, phase(table.frame["tenure"].to_numpy(), table.months_per_period)),
+        table.frame[columns].to_numpy(dtype=float),
+    )
     blended = counts.sum(axis=(0, 1)) + 0.5
     shape = counts + len(columns) * blended / blended.sum()
     gammas = np.random.default_rng([seed, 10]).gamma(shape, size=(draws, *shape.shape))
     return gammas / gammas.sum(axis=-1, keepdims=True)
-
-
-def phase(tenure: np.ndarray, table: CohortTable) -> np.ndarray:
-    """Phase of life of each tenure: 0 the first three months, 1 the rest of the first year, 2 later."""
-    return np.searchsorted(_PHASES, tenure * table.months_per_period, side="right")
 
 
 def lost_by_cause(value: Valuation, probability: float = 0.8) -> pd.DataFrame:
@@ -125,7 +123,7 @@ def _lost(job: Job, book: Book, shares: Floats) -> Floats:
     lost = np.zeros((job.f.draws, shares.shape[-1], book.rows.member.shape[1]))
     for step in range(steps):
         gone = (stays[step] - stays[step + 1]) * ahead[step + 1]
-        split = shares[:, g.segment, phase(g.tenure + step, job.table)]
+        split = shares[:, g.segment, phase(g.tenure + step, job.table.months_per_period)]
         lost += np.einsum("dg,dgc,gr->dcr", gone, split, book.rows.member)
     return lost
 

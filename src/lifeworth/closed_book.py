@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from lifeworth.errors import DataError
-from lifeworth.forecast import Floats, Ints, State
+from lifeworth.groups import Floats, Ints, State
 from lifeworth.indexing import segment_labels
-from lifeworth.ledger import CohortTable
+from lifeworth.ledger import EXPANDED_COLUMN, CohortTable
 from lifeworth.ledger.cells import dense
 from lifeworth.ledger.columns import SCALE
+from lifeworth.ledger.expanded import NOT_YET, SINCE
 from lifeworth.scores import REMAINING, Draws, forecast_row
 
 
@@ -28,6 +29,9 @@ class ClosedBook:
     A late entry is seen from a later date than the one it was acquired at. Where one joins the accounts of the same
     cohort, segment and month of acquisition after the origin, what is left of those that were there cannot be told
     from the cells: such a group is left out, of the forecast and of what happened, and `left_out` says how much.
+
+    Where the table is split by expansion, accounts go over from one state to the other: what is left is that of both
+    together, with the label "all" in the column of the state.
 
     Parameters
     ----------
@@ -62,16 +66,16 @@ class ClosedBook:
         if table.steps is None:
             raise DataError("a table of counts has no book in force. Build it from a ledger.")
         period, bucket = table.months_per_period, table.months_per_bucket
-        book = origin.in_force[origin.in_force["accounts"] > 0].reset_index(drop=True)
+        book = _both_states(origin)
         months = (book["tenure"] * period + book["elapsed"]).to_numpy(dtype=np.int64)
         keys = ["cohort", *table.by, "months"]
         grid = dense(table.steps, keys[:-1], period)
         later = grid.keys.reset_index(drop=True).assign(months=grid.months, tenure=grid.tenure)
         later = later.assign(accounts=grid.values["opening_n"], amount=grid.values["opening_m"] / SCALE)
-        later["entered"] = later.assign(entered=grid.values["entering_n"]).groupby(keys)["entered"].cumsum()
+        later["entered"] = later.assign(entered=grid.values["entered_n"]).groupby(keys)["entered"].cumsum()
         then = [(months + ahead * bucket) // period for ahead in range(holdout + 1)]
         named = book[keys[:-1]].assign(months=months + cut * bucket)
-        found = [named.assign(tenure=t).merge(later, on=[*keys, "tenure"], how="left") for t in then]
+        found = [named.assign(tenure=t).merge(later, on=[*keys, "tenure"], how="left").fillna(0) for t in then]
         whole = (found[-1]["entered"] == found[0]["entered"]).to_numpy()
         kept = book[whole].reset_index(drop=True)
         labels, member = _labels(kept, table.by)
@@ -112,10 +116,24 @@ class ClosedBook:
         return sums
 
 
+def _both_states(table: CohortTable) -> pd.DataFrame:
+    """The accounts in force by group; in a table split by expansion every group is there in both states, if empty."""
+    book = table.in_force[table.in_force["accounts"] > 0].reset_index(drop=True)
+    if EXPANDED_COLUMN not in table.by:
+        return book
+    keys = [name for name in ("cohort", *table.by, "tenure", "elapsed") if name != EXPANDED_COLUMN]
+    states = pd.DataFrame({EXPANDED_COLUMN: [NOT_YET, SINCE]})
+    every = book[keys].drop_duplicates().merge(states, how="cross")
+    every = every.merge(book, on=[*keys, EXPANDED_COLUMN], how="left")
+    return every.fillna(dict.fromkeys(("accounts", "amount", "amount_sq"), 0.0))
+
+
 def _labels(groups: pd.DataFrame, by: tuple[str, ...]) -> tuple[list[tuple[str, ...]], Floats]:
     """The total and the segments, and which groups belong to each."""
+    if EXPANDED_COLUMN in by:
+        groups = groups.assign(**{EXPANDED_COLUMN: "all"})
     own, every = segment_labels(groups, by), ("all",) * len(by)
-    labels = [every, *sorted(set(own))] if by else [every]
+    labels = [every, *sorted(set(own) - {every})]
     member = [[float(label in (of, every)) for label in labels] for of in own]
     return labels, np.array(member).reshape(len(own), len(labels))
 

@@ -12,7 +12,10 @@ from lifeworth.books import ALL, NEW
 from lifeworth.economics import Economics
 from lifeworth.effects import CalendarWalk, CellIndex, Effect, Shock
 from lifeworth.expansion.variation import DIRECTIONS, log_level
-from lifeworth.forecast import Floats, Forecaster, Ints
+from lifeworth.forecast import Forecaster
+from lifeworth.groups import Floats, Ints
+from lifeworth.ledger import EXPANDED_COLUMN
+from lifeworth.ledger.expanded import NOT_YET, SINCE
 from lifeworth.results import Fit
 
 type Bools = NDArray[np.bool_]
@@ -32,11 +35,13 @@ def infinite_shares(forecaster: Forecaster, economics: Economics, rows: pd.DataF
     Returns
     -------
     DataFrame
-        The rows of cohort "new" and "all", with undiscounted and discounted.
+        The rows of cohort "new" and "all", with undiscounted and discounted. An account that has not expanded yet
+        counts as one that has: in the long run it does.
     """
     by, period = list(forecaster.fit.table.by), forecaster.fit.index.shape.months_per_period
     single = (rows[by] != ALL).all(axis=1) & (rows["cohort"] != ALL)
-    growth = long_run_growth(forecaster, rows[single], economics.price_increase_annual)
+    in_the_end = rows[single].replace({EXPANDED_COLUMN: {NOT_YET: SINCE}})
+    growth = long_run_growth(forecaster, in_the_end, economics.price_increase_annual)
     discount = np.log1p(economics.discount_rate_annual) * period / 12
     wanted = rows[rows["cohort"].isin([NEW, ALL])].reset_index(drop=True)
     shares = {"undiscounted": growth >= 0, "discounted": growth >= discount}

@@ -18,7 +18,7 @@ from lifeworth.bayes.centre import centring
 from lifeworth.bayes.diagnose import diagnose
 from lifeworth.bayes.sample import compiled, sample
 from lifeworth.churn import ChurnCurve, Smooth
-from lifeworth.effects import CohortDecay, Effect, Shape
+from lifeworth.effects import CalendarWalk, CohortDecay, Effect, Shape
 from lifeworth.errors import DiagnosticsWarning, FitError
 from lifeworth.expansion import Constant, ExpansionCurve, Flat
 from lifeworth.expansion.variation import DIRECTIONS, log_level
@@ -26,8 +26,11 @@ from lifeworth.indexing import TableIndex, jump_size, merged, money_counts
 from lifeworth.ledger import CohortTable
 from lifeworth.model import DEFAULT_EFFECTS, Model, Pooling, freeze_priors, identified, log_retention
 from lifeworth.notes import notes
-from lifeworth.results import Diagnostics, Fit, SamplerOptions
+from lifeworth.results import Diagnostics, Fit, SamplerOptions, theta_of
 from lifeworth.shape_check import shape_notes
+
+type Innovations = tuple[np.ndarray, np.ndarray]
+"""Mean and standard error of the innovation of churn in each bucket."""
 
 
 def fit(
@@ -192,7 +195,7 @@ class Job:
         if self.table.has_money:
             results["money"] = self.hazard(money_counts(cells), 1)
             if self.model.expansion.parameters:
-                results["expansion"] = self.expansion()
+                results["expansion"] = self.expansion(self._innovations(results["logo"][0]))
         draws = {part: dataset for part, (dataset, _) in results.items()}
         divergences = {part: n for part, (_, n) in results.items()}
         return draws, Diagnostics(diagnose(draws, divergences))
@@ -231,8 +234,20 @@ class Job:
         data |= centring(parameters, log_rate, data["churned"], {"cohort": _from_the_start(cells, shape)})
         return sample(compiled("hazard", model, shape), data, parameters, self._stream(*stream), self.options)
 
-    def expansion(self) -> tuple[xr.Dataset, int]:
-        """Draws of the growth of the survivors' money, and divergences."""
+    def _innovations(self, logo: xr.Dataset) -> Innovations | None:
+        """What the draws of churn by accounts tell of the innovations of the calendar."""
+        walk = next((effect for effect in self.model.effects if isinstance(effect, CalendarWalk)), None)
+        if walk is None:
+            return None
+        theta = theta_of(logo)
+        found = walk.innovations(theta, theta["calendar"], self.index.moves)
+        return found.mean(axis=0), found.std(axis=0)
+
+    def expansion(self, innovations: Innovations | None = None) -> tuple[xr.Dataset, int]:
+        """Draws of the growth of the survivors' money, and divergences.
+
+        `innovations` are means and standard errors of those of churn by bucket.
+        """
         uses = frozenset({"tenure", "bucket"}) | (frozenset({"segment"}) if self.model.pooling != "complete" else set())
         cells = merged(self.table, self.index, uses)
         shape = self.expansion_shape()
@@ -245,6 +260,9 @@ class Job:
             size = cells["segment"].map(jump_size(cells, direction)).to_numpy(dtype=float)
             data[f"{direction}_exposure"] = survivors / size
             data[f"{direction}_events"] = cells[direction].to_numpy() / size
+        if any(p.name == "innovation_error" for p in parameters):
+            known = innovations or (np.zeros(shape.buckets), np.zeros(shape.buckets))
+            data |= dict(zip(("innovation_mean", "innovation_sd"), known, strict=True))
         data |= self._expansion_centring(parameters, cells["segment"].to_numpy(), data)
         return sample(compiled("expansion", self.model, shape), data, parameters, self._stream(2), self.options)
 

@@ -7,7 +7,8 @@ import pandas as pd
 from scipy import special
 
 from lifeworth.ahead import cell_groups, forecaster
-from lifeworth.forecast import Floats, stay_draws
+from lifeworth.forecast import stay_draws
+from lifeworth.groups import Floats
 from lifeworth.indexing import segment_labels
 from lifeworth.model import binomial_log_pmf
 from lifeworth.results import Fit

@@ -15,7 +15,7 @@ from lifeworth.churn import ChurnCurve
 from lifeworth.effects import CalendarWalk, CellIndex, CohortDecay, Effect, Renewal, Segments, Shape
 from lifeworth.errors import DefinitionError
 from lifeworth.expansion import ExpansionCurve
-from lifeworth.expansion.variation import DIRECTIONS, variation_parameters
+from lifeworth.expansion.variation import DIRECTIONS, churn_link_parameters, variation_parameters
 
 type Pooling = Literal["partial", "complete", "none"]
 
@@ -52,6 +52,8 @@ class Model:
         own = self.expansion.parameters
         if own:
             own += tuple(p for direction in DIRECTIONS for p in variation_parameters(direction, shape))
+            if any(isinstance(effect, CalendarWalk) for effect in self.effects):
+                own += churn_link_parameters(shape)
         return with_priors(own, dict(self.priors))
 
     def check(self, shape: Shape) -> None:

@@ -141,7 +141,7 @@ class Fit:
         kept = self.draws[part].isel(draw=slice(None, None, thin))
         if unit is not None and "unit" in kept.dims:
             kept = kept.isel(unit=unit)
-        return {str(name): _rows(values) for name, values in kept.data_vars.items()}
+        return theta_of(kept)
 
     def summary(self, probability: float = 0.8) -> pd.DataFrame:
         """Posterior of every scalar parameter: mean and the central interval of the probability asked for.
@@ -200,6 +200,11 @@ class Fit:
             f"{type(self.model.expansion).__name__}, pooling={self.model.pooling!r}; "
             f"{len(self.index.cohorts)} cohorts x {len(self.index.segments)} segments; {self.diagnostics})"
         )
+
+
+def theta_of(draws: xr.Dataset) -> dict[str, Array]:
+    """Draws as the definitions read them: (chains x draws, 1) or (chains x draws, size)."""
+    return {str(name): _rows(values) for name, values in draws.data_vars.items()}
 
 
 def _rows(values: xr.DataArray) -> Array:

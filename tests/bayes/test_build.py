@@ -176,15 +176,19 @@ def test_the_expansion_model_sums_its_shock_out_exactly(expansion, shock_sd):
     exposure["contraction"], events["contraction"] = exposure["expansion"][::-1], events["expansion"][::-1]
     data |= {f"{direction}_exposure": values for direction, values in exposure.items()}
     data |= {f"{direction}_events": values for direction, values in events.items()}
+    mean, error, off = np.array([0.0, 0.2, -0.1]), np.array([0.0, 0.05, 0.02]), np.array([0.3, 1.0, -2.0])
+    data |= {"innovation_mean": mean, "innovation_sd": error}
     with expansion:
         pm.set_data(data)
     level = np.array([0.3, -0.4, 0.1])
-    theta = {}
+    theta, with_churn = {"innovation_error": off}, {"expansion": -0.7, "contraction": 0.4}
     for direction, annual in (("expansion", 0.35), ("contraction", 0.12)):
         theta |= {f"{direction}_annual": annual, f"{direction}_segment": level, f"{direction}_shock_sd": shock_sd}
+        theta[f"{direction}_with_churn"] = with_churn[direction]
     found = potentials(expansion, theta)
     for direction, annual in (("expansion", 0.35), ("contraction", 0.12)):
-        rate, e, y = annual * np.exp(level[segment]), exposure[direction], events[direction]
+        moved = with_churn[direction] * (mean + error * off)[bucket]
+        rate, e, y = annual * np.exp(level[segment] + moved), exposure[direction], events[direction]
         parts = (shock_integrated(e[g], y[g], rate[g], shock_sd) for g in (group == k for k in np.unique(group)))
         left_out = (y * np.log(e) - special.gammaln(y + 1)).sum()
         assert found[direction] + left_out == pytest.approx(sum(parts), rel=1e-8)

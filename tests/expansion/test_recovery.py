@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 
 import lifeworth as lw
-from lifeworth.expansion import Decaying, Saturating
+from lifeworth.calibration.study import Design
+from lifeworth.calibration.world import World, book
+from lifeworth.effects import CalendarWalk
+from lifeworth.expansion import Constant, Decaying, Saturating
+from lifeworth.fitting import Job
+from lifeworth.model import Model
 from lifeworth.results import SamplerOptions
 
 MONTHS, A_MONTH, CHURN, JUMP = 48, 60, 0.005, 0.25
@@ -73,3 +78,31 @@ def test_value_ends_although_money_grows(planted):
     assert whole == pytest.approx(half, rel=0.01)
     without_ceiling = worth[50].infinite().set_index("cohort")
     assert without_ceiling.loc["new", "discounted"] == 1.0
+
+
+@pytest.mark.mcmc
+def test_growth_that_moves_with_churn_is_found_to_do_so():
+    """Sixteen quarters in which churn moves by about 10%, known to 3%; expansion moves the other way, by as much."""
+    model = Model(lw.Geometric(), (CalendarWalk(),), Constant())
+    design = Design(segments=1, cohorts=16, tenures=36, accounts=4000)
+    world = World.of(book(design), model)
+    truth = {
+        "expansion_annual": 0.3,
+        "contraction_annual": 0.1,
+        "expansion_shock_sd": 0.03,
+        "contraction_shock_sd": 0.03,
+        "expansion_with_churn": -1.0,
+        "contraction_with_churn": 0.5,
+    }
+    theta = {name: np.array([[value]]) for name, value in truth.items()}
+    rng = np.random.default_rng(7)
+    theta["innovation_error"] = rng.normal(size=(1, world.shape("expansion").buckets))
+    still = {"first_churn": 0.01, "calendar": np.zeros(world.index.shape.buckets - 1)}
+    left = world.happen("logo", {name: np.atleast_2d(value) for name, value in still.items()}, world.table, rng)
+    table = world.happen("expansion", theta, left, rng)
+    options = SamplerOptions(draws=500, tune=500, chains=2, cores=2)
+    draws, _ = Job(table, world.index, model, 8, options).expansion(world.innovations)
+    for name in ("expansion_with_churn", "contraction_with_churn"):
+        found = draws[name].to_numpy().ravel()
+        assert abs(found.mean() - truth[name]) < 3 * found.std(), name
+        assert found.std() < 0.25, name

@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from lifeworth.effects import Shape
+from lifeworth.churn import Geometric
+from lifeworth.effects import CalendarWalk, Segments, Shape
 from lifeworth.expansion import Constant, Flat
-from lifeworth.expansion.variation import DIRECTIONS, log_level, variation_parameters
+from lifeworth.expansion.variation import (
+    DIRECTIONS,
+    churn_link_parameters,
+    log_level,
+    log_shift,
+    variation_parameters,
+)
+from lifeworth.model import Model
 
 SHAPE = Shape(segments=3, cohorts=2, buckets=4, tenures=12, months_per_period=1, months_per_bucket=3)
 
@@ -42,3 +50,23 @@ def test_one_segment_has_only_a_shock():
         "contraction_segment",
         "contraction_shock_sd",
     ]
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_rates_move_with_the_innovations_of_churn(direction):
+    theta = {f"{direction}_with_churn": np.array([[-0.5], [1.0]])}
+    np.testing.assert_allclose(log_shift(direction, theta, np.array([[0.1, -0.2]])), [[-0.05, 0.1], [0.1, -0.2]])
+    np.testing.assert_array_equal(log_shift(direction, {}, np.array([0.1])), [0.0])
+
+
+def test_growth_is_tied_to_churn_where_there_is_a_calendar_to_learn_it_from():
+    tied = {p.name for p in churn_link_parameters(SHAPE)}
+    assert tied == {"expansion_with_churn", "contraction_with_churn", "innovation_error"}
+    assert churn_link_parameters(Shape(3, 2, 2, 12, 1, 3)) == ()
+
+    def names(*effects, expansion=Constant()):
+        return {p.name for p in Model(Geometric(), effects, expansion).expansion_parameters(SHAPE)}
+
+    assert tied <= names(Segments(), CalendarWalk())
+    assert not tied & names(Segments())
+    assert not names(CalendarWalk(), expansion=Flat())

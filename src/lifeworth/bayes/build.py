@@ -13,7 +13,7 @@ from lifeworth._ops import Array
 from lifeworth.bayes.ops import PYTENSOR
 from lifeworth.bayes.priors import declare
 from lifeworth.effects import CellIndex, Shape
-from lifeworth.expansion.variation import DIRECTIONS, log_level
+from lifeworth.expansion.variation import DIRECTIONS, log_level, log_shift
 from lifeworth.model import Model, log_likelihood, log_retention
 
 POSITIONS = ("tenure", "segment", "cohort", "bucket")
@@ -42,16 +42,22 @@ def hazard_model(model: Model, shape: Shape) -> pm.Model:
 def expansion_model(model: Model, shape: Shape) -> pm.Model:
     """The growth of the survivors' money: effective jumps are Poisson given the rate and the bucket's shock.
 
-    The Gamma shock of each segment in each bucket is summed out.
+    The Gamma shock of each segment in each bucket is summed out. What is known of the innovations of churn is data:
+    their means and standard errors.
     """
     groups = shape.segments * shape.buckets
     with pm.Model() as built:
         tenure, segment, group = (_positions(name) for name in ("tenure", "segment", "group"))
         theta = declare(model.expansion_parameters(shape))
+        innovation = 0.0
+        if "innovation_error" in theta:
+            known = _vector("innovation_mean") + _vector("innovation_sd") * theta["innovation_error"]
+            innovation = known[group % shape.buckets]
         years = np.arange(shape.tenures) * shape.months_per_period / 12
         for direction, annual in zip(DIRECTIONS, model.expansion.rates(years, theta, PYTENSOR), strict=True):
             exposure, events = _vector(f"{direction}_exposure"), _vector(f"{direction}_events")
             log_rate = pt.log(pt.take(annual, tenure)) + log_level(direction, theta, segment, PYTENSOR)
+            log_rate = log_rate + log_shift(direction, theta, innovation)
             expected = _sum_by(group, exposure * pt.exp(log_rate), groups)
             seen = _sum_by(group, events, groups)
             shape_ = theta[f"{direction}_shock_sd"] ** -2

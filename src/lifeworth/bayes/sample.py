@@ -17,7 +17,7 @@ import xarray as xr
 from lifeworth._parameters import Parameter
 from lifeworth.bayes.build import expansion_model, hazard_model
 from lifeworth.churn import Geometric
-from lifeworth.effects import Shape
+from lifeworth.effects import CalendarWalk, Shape
 from lifeworth.errors import FitError
 from lifeworth.expansion import Flat
 from lifeworth.model import Model
@@ -39,7 +39,8 @@ def compiled(kind: Literal["hazard", "expansion"], model: Model, shape: Shape) -
     Parts of the definition that this kind of model does not read make no difference. Floating-point operations keep
     the order they are written in: reordered, code compiled now and the same code from a cache differ in the last bits.
     """
-    unread = {"expansion": Flat()} if kind == "hazard" else {"churn": Geometric(), "effects": ()}
+    calendar = (CalendarWalk(),) if any(isinstance(effect, CalendarWalk) for effect in model.effects) else ()
+    unread = {"expansion": Flat()} if kind == "hazard" else {"churn": Geometric(), "effects": calendar}
     read = replace(model, pooling="partial", **unread)
     columns = shape.columns if "levels" in read.uses else ()
     with _compiling:

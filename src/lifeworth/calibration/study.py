@@ -23,7 +23,7 @@ from lifeworth.expansion import Constant, ExpansionCurve
 from lifeworth.fitting import Job
 from lifeworth.ledger import CohortTable
 from lifeworth.model import DEFAULT_EFFECTS, Model, Pooling, freeze_priors, identified
-from lifeworth.results import SamplerOptions
+from lifeworth.results import SamplerOptions, theta_of
 
 _LOG = logging.getLogger("lifeworth")
 _LEVEL = 0.01
@@ -226,9 +226,9 @@ def _attempt(
         theta = draw_prior(world.parameters(part), rng, 1)
         table = world.happen(part, theta, table, rng)
         job = Job(table, world.index, fitted, int(rng.integers(2**31)), sampler)
-        draws, divergences = job.hazard(job.cells(), 0) if part == "logo" else job.expansion()
+        draws, divergences = job.hazard(job.cells(), 0) if part == "logo" else job.expansion(world.innovations)
         draws = draws.isel(unit=0) if "unit" in draws.dims else draws
-        true, values = world.values(part, theta, table), world.values(part, _rows(draws), table)
+        true, values = world.values(part, theta, table), world.values(part, theta_of(draws), table)
         by_chain = {name: (("chain", "draw"), v.reshape(sampler.chains, -1)) for name, v in values.items()}
         (known,) = diagnose({part: xr.Dataset(by_chain)}, {part: divergences}).drop(columns="part").to_dict("records")
         ranks = ranked(true, values, min(known["ess_bulk"], known["ess_tail"]), rng)
@@ -236,12 +236,6 @@ def _attempt(
         reason = f"{type(error).__name__}: {error}"
     outcome = {str(name): value for name, value in known.items()}
     return outcome | {"seconds": time.perf_counter() - began, "reason": reason}, ranks, table
-
-
-def _rows(draws: xr.Dataset) -> Values:
-    total = draws.sizes["chain"] * draws.sizes["draw"]
-    ordered = draws.transpose("chain", "draw", ...)
-    return {str(name): values.to_numpy().reshape(total, -1) for name, values in ordered.data_vars.items()}
 
 
 def ranked(true: Values, draws: Values, independent: float, rng: np.random.Generator) -> list[dict[str, object]]:

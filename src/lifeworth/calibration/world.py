@@ -14,7 +14,7 @@ from scipy import special, stats
 from lifeworth._parameters import Parameter, Theta, draw_prior
 from lifeworth.effects import Shape
 from lifeworth.errors import DefinitionError
-from lifeworth.expansion.variation import DIRECTIONS, log_level
+from lifeworth.expansion.variation import DIRECTIONS, log_level, log_shift
 from lifeworth.fitting import Job
 from lifeworth.indexing import SUMS, TableIndex
 from lifeworth.ledger import TERM_COLUMN, CohortTable
@@ -151,6 +151,13 @@ class World:
         make = self._leave if part == "logo" else self._grow
         return replace(table, frame=make(theta, table.frame, rng))
 
+    @property
+    def innovations(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What is taken to be known of the innovations of churn: means and standard errors by bucket."""
+        buckets = self.shape("expansion").buckets
+        mean = np.random.default_rng(0).normal(size=buckets) * 0.1
+        return mean, np.full(buckets, 0.03)
+
     def values(self, part: Part, theta: Theta, table: CohortTable) -> Values:
         """What is ranked: every element of `theta`, and what follows from it and the data; (draws,) each."""
         own: Values = {}
@@ -229,8 +236,15 @@ class World:
         """Log rate a year by direction, (draws, cells) each."""
         tenure, segment, _ = self._growth_cells()
         years = np.arange(self.index.shape.tenures) * self.index.shape.months_per_period / 12
+        innovation = np.zeros((1, len(tenure)))
+        if "innovation_error" in theta:
+            mean, error = self.innovations
+            innovation = (mean + error * theta["innovation_error"])[:, self._positions()["bucket"].to_numpy()]
         rates = zip(DIRECTIONS, self.model.expansion.rates(years, theta), strict=True)
-        return [np.log(annual[:, tenure]) + log_level(direction, theta, segment) for direction, annual in rates]
+        return [
+            np.log(annual[:, tenure]) + log_level(direction, theta, segment) + log_shift(direction, theta, innovation)
+            for direction, annual in rates
+        ]
 
     def _exposure(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         return (frame["at_risk"] - frame["churned"]).to_numpy(dtype=float) * self.index.shape.months_per_period / 12

@@ -90,6 +90,26 @@ class CalendarWalk(Effect):
         """Where the walk stands at as_of, and its momentum, by draw."""
         return self._stand(theta, observed), self._share(theta)
 
+    def innovations(self, theta: Theta, steps: Array, between: Array) -> Array:
+        """What moves the walk into each bucket beside its momentum; zero for the first bucket.
+
+        Parameters
+        ----------
+        theta : mapping
+            Draws.
+        steps : array (..., draws, buckets - 1)
+        between : bool array (buckets - 1,)
+            Which steps lie between buckets that count.
+
+        Returns
+        -------
+        array (..., draws, buckets)
+        """
+        moved = steps * between
+        first = np.zeros((*moved.shape[:-1], 1))
+        before = np.concatenate([first, moved[..., :-1]], axis=-1)
+        return np.concatenate([first, (moved - self._share(theta)[:, None] * before) * between], axis=-1)
+
     def _share(self, theta: Theta) -> Array:
         sd = theta["calendar_sd"][:, 0]
         return theta["calendar_momentum"][:, 0] if self.momentum else np.zeros_like(sd)

@@ -58,7 +58,12 @@ def dense(steps: pd.DataFrame, keys: list[str], period: int) -> Dense:
     flows = [c[2:] for c in steps.columns if c.startswith("x_") and not c.startswith("x_entered")]
     values = {name: scatter(name, step_tenure, inside) for name in flows}
     for part in PARTS:  # entering in tenure t is being at risk from t + 1; in the open tenure, not yet
-        values[f"entering_{part}"] = scatter(f"entered_{part}", step_tenure + 1, ~last)
+        values[f"entered_{part}"] = entered = scatter(f"entered_{part}", step_tenure + 1, ~last)
+        turning = np.zeros_like(entered)
+        if f"turned_{part}" in flows:  # turning in tenure t is being at risk in the other state from t + 1
+            turning = scatter(f"turned_{part}", step_tenure + 1, ~last)
+        values[f"late_{part}"] = entered + np.maximum(turning, 0)
+        values[f"entering_{part}"] = entered + turning
         values[f"joining_{part}"] = scatter(f"entered_{part}", step_tenure, last)
         net = values["entering_" + part] + _shift(_net(values, part), tenure)
         total = np.cumsum(net)
@@ -102,8 +107,8 @@ def _cells(grid: Dense, keys: list[str], causes: tuple[str, ...], period: int, b
     columns["tenure"] = grid.tenure
     columns["bucket"] = -((grid.months - (grid.tenure + 1) * period) // bucket)
     late = grid.tenure > 0
-    columns["late_n"] = np.where(late, grid.values["entering_n"], 0)
-    columns["late_m"] = np.where(late, grid.values["entering_m"], 0)
+    columns["late_n"] = np.where(late, grid.values["late_n"], 0)
+    columns["late_m"] = np.where(late, grid.values["late_m"], 0)
     cell_keys = [*keys, "tenure", "bucket"]
     total = _group(grid, columns, grid.tenure < grid.open_tenure, cell_keys)
     total = total[total["opening_n"] > 0].reset_index(drop=True)
@@ -124,6 +129,9 @@ def _cells(grid: Dense, keys: list[str], causes: tuple[str, ...], period: int, b
         "closing": _money(closing),
         "late_entries": _money(total["late_m"]),
     }
+    if "turned_n" in total.columns:
+        counts["turned"] = (-total["turned_n"]).clip(lower=0)
+        money["turned_amount"] = _money((-total["turned_m"]).clip(lower=0))
     sums = {name: total[name].to_numpy() for name in total.columns if name[-3:] in {"_hh", "_hl", "_ll"}}
     names = {"opening": "opening", "churned": "churned", "expansion": "expanded", "contraction": "contracted"}
     squares = {f"{name}_sq": squared(sums, stem) for name, stem in names.items()}
@@ -135,9 +143,9 @@ def _in_force(grid: Dense, keys: list[str], period: int) -> pd.DataFrame:
     columns: dict[str, Ints] = {"tenure": grid.tenure, "elapsed": grid.months - grid.open_tenure * period}
     columns["accounts"] = v["opening_n"] + v["joining_n"] - v["churned_n"]
     columns["lost_accounts"] = v["churned_n"]
-    columns["carried"] = v["opening_m"] - v["entering_m"]
-    columns["fresh"] = np.where(first, v["entering_m"], 0)
-    columns["late"] = np.where(first, 0, v["entering_m"]) + v["joining_m"]
+    columns["carried"] = v["opening_m"] - v["late_m"]
+    columns["fresh"] = np.where(first, v["late_m"], 0)
+    columns["late"] = np.where(first, 0, v["late_m"]) + v["joining_m"]
     columns["moved"] = v["expanded_m"] - v["contracted_m"]
     columns["lost"] = v["churned_m"]
     for part in ("hh", "hl", "ll"):

@@ -23,8 +23,14 @@ def check_closing(cells: pd.DataFrame, keys: list[str]) -> None:
 
 
 def check_chain(cells: pd.DataFrame, in_force: pd.DataFrame, keys: list[str]) -> None:
-    """Check opening(t+1) = closing(t) - moved to in_force + late_entries(t+1), over all buckets."""
+    """Check opening(t+1) = closing(t) - moved to in_force + late_entries(t+1), over all buckets.
+
+    Where the cells are split by expansion, what turned in t is taken off the closing, and is a late entry of the state
+    it turned into.
+    """
     by_tenure = [*keys, "tenure"]
+    if "turned_amount" in cells:
+        cells = cells.assign(closing=cells["closing"] - cells["turned_amount"])
     flow = sum_by(cells, by_tenure, ["opening", "closing", "late_entries"])
     carried = sum_by(in_force, by_tenure, ["opening"]).rename(columns={"opening": "moved"})
     before = flow[[*by_tenure, "closing"]].assign(tenure=lambda f: f["tenure"] + 1)

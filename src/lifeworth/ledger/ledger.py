@@ -12,6 +12,7 @@ import narwhals.stable.v2 as nw
 from lifeworth.errors import DataError, DefinitionError
 from lifeworth.ledger.checks import Check, collect, settle
 from lifeworth.ledger.columns import SCALE, as_date
+from lifeworth.ledger.expanded import EXPANDED_COLUMN
 from lifeworth.ledger.joins import join_fields
 from lifeworth.ledger.lives import Grid, last_levels, segment_names
 from lifeworth.ledger.moments import REACTIVATED, aggregate, causes_of
@@ -201,7 +202,9 @@ class Ledger:
         """Aggregate the ledger into cells, in the engine; the result is recounted against the ledger.
 
         `period` is the length of a tenure, `cohort` groups acquisitions, `calendar` the buckets counted back
-        from `as_of`; `by` names segment columns. Where contracts run longer than a period, `by` must hold
+        from `as_of`; `by` names segment columns. "has_expanded" in `by` splits the cells by whether an account had
+        expanded before the tenure opened ("yes", "no"): those that have get a hazard and a growth of their own, and
+        accounts go over to them as they expand. Where contracts run longer than a period, `by` must hold
         "term_months": the term of a life is that of its first spell, and renewals are counted from acquisition.
         """
         grid = self._grid(period, cohort, by)
@@ -256,7 +259,9 @@ class Ledger:
 
     def _grid(self, period: str, cohort: str, by: Sequence[str]) -> Grid:
         names = (by,) if isinstance(by, str) else tuple(by)
-        require(self.segments, names, what="by=")
+        if EXPANDED_COLUMN in self.segments:
+            raise DefinitionError(f"the source has a column {EXPANDED_COLUMN!r}, which the table makes. Rename it.")
+        require((*self.segments, EXPANDED_COLUMN), names, what="by=")
         taken = sorted(RESERVED & set(names)) or [
             n for n in names if names.count(n) > 1 or n.startswith(("x_", "churned_"))
         ]

@@ -10,6 +10,7 @@ from datetime import date
 
 import narwhals.stable.v2 as nw
 
+from lifeworth.ledger.expanded import EXPANDED_COLUMN, NOT_YET, first_expansion, state_at
 from lifeworth.ledger.months import cohort_index, completed_months, tenure_of
 from lifeworth.ledger.sources import Lazy
 from lifeworth.ledger.spells import TERM_COLUMN, effective
@@ -32,6 +33,12 @@ class Grid:
     by: tuple[str, ...]
     bridge_gap_days: int
     has_acquired: bool
+
+    @property
+    def expanded_at(self) -> str | None:
+        """The engine-side name of the column that holds the state of expansion, where one was asked for."""
+        asked = EXPANDED_COLUMN in self.by
+        return segment_names(self.by)[self.by.index(EXPANDED_COLUMN)] if asked else None
 
 
 def segment_names(by: tuple[str, ...]) -> list[str]:
@@ -73,6 +80,8 @@ def changes(rows: Lazy, grid: Grid) -> Lazy:
 
 def _label(rows: Lazy, name: str) -> nw.Expr:
     """Give a segment column as text; the contract term is the one that was checked, where one was named."""
+    if name == EXPANDED_COLUMN:
+        return nw.lit(NOT_YET)
     if name != TERM_COLUMN:
         return nw.col(name).cast(nw.String)
     checked = nw.col("lw_term").cast(nw.String)
@@ -150,12 +159,20 @@ def steps(rows: Lazy, grid: Grid) -> Lazy:
     cause = nw.when(_LEVEL == 0).then(nw.col("lw_cause").fill_null(UNKNOWN_CAUSE))
     flat = around.with_columns(lw_opening=opening, lw_closing=closing, lw_cause=cause)
     keep = ["lw_cohort", "lw_months", *segments, *(f"{seg}_moved" for seg in segments), "lw_cause"]
-    return flat.group_by(*_IN_LIFE, "lw_tenure").agg(
+    found = flat.group_by(*_IN_LIFE, "lw_tenure").agg(
         nw.col("lw_opening", "lw_closing").sum().cast(nw.Int64), nw.col(*keep).max()
     )
+    if grid.expanded_at is None:
+        return found
+    return first_expansion(found).with_columns(**{grid.expanded_at: state_at(_TENURE)})
 
 
 def last_levels(rows: Lazy, grid: Grid) -> Lazy:
     """Keep, of each customer in force at `as_of`, the last change of the running life."""
     around = lives(rows, grid).with_columns(lw_date_1=_DATE.shift(-1).over("lw_id", order_by="lw_date"))
-    return around.filter(nw.col("lw_date_1").is_null() & (_LEVEL > 0))
+    last = around.filter(nw.col("lw_date_1").is_null() & (_LEVEL > 0))
+    if grid.expanded_at is None:
+        return last
+    first = steps(rows, grid).group_by(*_IN_LIFE).agg(nw.col("lw_first_up").min())
+    known = last.join(first, on=list(_IN_LIFE), how="left")
+    return known.with_columns(**{grid.expanded_at: state_at(nw.col("lw_months") // grid.period)})

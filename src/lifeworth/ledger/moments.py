@@ -15,6 +15,7 @@ import pandas as pd
 from lifeworth.errors import DataError
 from lifeworth.ledger.checks import collect
 from lifeworth.ledger.columns import SCALE
+from lifeworth.ledger.expanded import EXPANDED_COLUMN, FIRST, turned_over
 from lifeworth.ledger.lives import UNKNOWN_CAUSE, Grid, segment_names, steps
 from lifeworth.ledger.months import cohort_label
 from lifeworth.ledger.sources import Lazy
@@ -80,6 +81,8 @@ def aggregate(rows: Lazy, grid: Grid, causes: tuple[str, ...]) -> pd.DataFrame:
         **{f"moved_{i}_n": _flag(nw.col(f"{seg}_moved")) for i, seg in enumerate(segments)},
         **{f"cause_{i}_n": _flag(is_gone & (nw.col("lw_cause") == c)) for i, c in enumerate(causes)},
     }
+    if grid.expanded_at:
+        sums |= _sums("turned", up & (nw.col("lw_tenure") == FIRST).fill_null(False), _CLOSE)
     keys = ["lw_cohort", *segments, "lw_months", "lw_tenure"]
     found = steps(rows, grid).group_by(*keys).agg(*(value.alias(name) for name, value in sums.items()))
     return _tidy(found.collect(backend="pyarrow").to_native().to_pydict(), grid, list(sums))
@@ -99,4 +102,7 @@ def _tidy(found: dict[str, list[Any]], grid: Grid, measures: list[str]) -> pd.Da
     for name in measures:
         table[f"x_{name}"] = pd.Series(found[name], dtype="int64")
     keys = ["cohort", *grid.by, "months", "tenure"]
-    return pd.DataFrame(table).sort_values(keys, kind="stable", ignore_index=True)
+    steps = pd.DataFrame(table)
+    if EXPANDED_COLUMN in grid.by:
+        steps = turned_over(steps, keys)
+    return steps.sort_values(keys, kind="stable", ignore_index=True)

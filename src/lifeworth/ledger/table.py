@@ -23,9 +23,9 @@ from lifeworth.ledger.counts import (
 from lifeworth.ledger.months import months_in, shift_months
 from lifeworth.ledger.triangle import Triangle, known, triangle
 
-_COUNTS: Final = ("at_risk", "churned", "expanded", "contracted", "late_entered", "accounts", "lost_accounts")
+_COUNTS: Final = ("at_risk", "churned", "expanded", "contracted", "turned", "late_entered", "accounts", "lost_accounts")
 _KEYS: Final = ("cohort", "tenure", "bucket", "bucket_end", "months", "elapsed", "measure", "kind", "method")
-RESERVED: Final = frozenset((*_KEYS, *_COUNTS, *MONEY, *SQUARES, *IN_FORCE, "lost_amount"))
+RESERVED: Final = frozenset((*_KEYS, *_COUNTS, *MONEY, *SQUARES, *IN_FORCE, "lost_amount", "turned_amount"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,9 @@ class CohortTable:
         One row per cohort x segments x tenure x bucket (0 the last, -1 the one before ...; `bucket_end` its
         last day): accounts `at_risk, churned, churned_<cause>, expanded, contracted, late_entered`; money
         `opening, churned_amount, expansion, contraction, closing, late_entries`; sums of squares
-        `opening_sq, churned_sq, expansion_sq, contraction_sq`. `late_entries` are part of `opening`.
+        `opening_sq, churned_sq, expansion_sq, contraction_sq`. `late_entries` are part of `opening`. Where
+        "has_expanded" is in `by`: `turned` and `turned_amount`, the accounts that expanded for the first time
+        and what they pay at the closing; they are late entries of the other state.
     in_force : DataFrame
         One row per cohort x segments x tenure x elapsed (completed months of the open tenure): `accounts,
         amount, amount_sq`, and what they come from: amount = opening + new + late_entries + change -
