@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lifeworth.fit_table import FitTable, fit_many, stacked_value
     from lifeworth.fitting import fit
     from lifeworth.ledger import CohortTable, Ledger, datasets
+    from lifeworth.margins import measured_margin
     from lifeworth.prior import prior_predictive
     from lifeworth.results import Diagnostics, Fit, SamplerOptions
     from lifeworth.scoring import score
@@ -75,6 +76,7 @@ _HOME = {
     "lifeworth.fit_table": ("FitTable", "fit_many", "stacked_value"),
     "lifeworth.fitting": ("fit",),
     "lifeworth.ledger": ("CohortTable", "Ledger", "datasets"),
+    "lifeworth.margins": ("measured_margin",),
     "lifeworth.prior": ("prior_predictive",),
     "lifeworth.results": ("Diagnostics", "Fit", "SamplerOptions"),
     "lifeworth.scoring": ("score",),
@@ -131,6 +133,7 @@ __all__ = [
     "formulas",
     "load",
     "lost_by_cause",
+    "measured_margin",
     "plot",
     "prior_predictive",
     "score",

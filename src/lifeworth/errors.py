@@ -77,5 +77,9 @@ class ExtrapolationWarning(LifeworthWarning):
     """Much of the value lies beyond the tenure that anyone has been observed at."""
 
 
+class ImmatureCostWarning(LifeworthWarning):
+    """Recent terms show a margin that their costs, not all of which are in, do not support."""
+
+
 class PriceIncreaseWarning(LifeworthWarning):
     """A price increase scenario was put on top of growth that the ledger already shows."""
