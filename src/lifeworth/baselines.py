@@ -50,7 +50,7 @@ def _last(table: CohortTable) -> pd.DataFrame:
 
 
 def _trailing(table: CohortTable) -> pd.DataFrame:
-    """The trailing twelve months, as `practice.trailing` takes them."""
+    """The trailing twelve months, as the formulas of a comparison take them."""
     return table.frame[table.frame["bucket"] > -12 / table.months_per_bucket]
 
 

@@ -17,9 +17,19 @@ def test_constant_world_agrees_with_every_aligned_formula(compared):
     """With constant churn known exactly and no expansion, the posterior is the closed form."""
     table = lw.compare(compared).table()
     aligned = table[(table["basis"] == "aligned") & (table["kind"] == "parameter") & (table["segment"] == "a")]
-    known = aligned[aligned["method"] != "sBG point estimate"]
-    assert len(known) == 4
+    known = aligned[~aligned["method"].isin(["sBG point estimate", "cohort curve, naive", "worksheet"])]
+    assert len(known) == 11
     assert known["estimate"].to_numpy() == pytest.approx(known["mean"].to_numpy(), rel=1e-9)
+    sbg = aligned[aligned["method"] == "sBG point estimate"].iloc[0]
+    assert sbg["estimate"] == pytest.approx(sbg["mean"], rel=1e-3)
+
+
+def test_columns_of_the_contract_come_first_and_in_order(compared):
+    columns = list(lw.compare(compared).table().columns)
+    assert columns[:13] == [
+        "cohort", "segment", "method", "basis", "estimate", "reason", "kind", "mean", "p10", "p50", "p90",
+        "percentile", "verdict",
+    ]  # fmt: skip
 
 
 def test_total_row_is_the_money_weighted_sum_of_segments(compared):
