@@ -226,10 +226,17 @@ def test_an_input_that_is_not_known_is_named(yearly):
     assert BY_NAME["ARPA x margin / churn"].missing(replace(yearly, at_risk=np.zeros(0))) == ""
 
 
-def test_a_name_is_taken_once_and_needs_are_known():
+def test_a_formula_of_another_kind_of_book_says_that_it_does_not_apply(yearly):
+    bought = Method(
+        name="BG/NBD", practised=lambda x: 1.0, survival=lambda t, x: t, needs=("arpa", "frequency", "recency")
+    )
+    assert bought.missing(yearly) == "it needs frequency, recency, which is not known here."
+    with pytest.raises(AssumptionError, match="frequency"):
+        bought.aligned(yearly)
+
+
+def test_a_name_is_taken_once():
     with pytest.raises(DefinitionError, match="worksheet"):
         register_method(METHODS["worksheet"])
-    with pytest.raises(DefinitionError, match="frequency"):
-        Method(name="x", practised=lambda x: 1.0, survival=lambda t, x: t, needs=("frequency",))
     with pytest.raises(DefinitionError, match="no formula"):
         find_method("Worksheet")

@@ -29,7 +29,7 @@ def compounding(t: Floats, x: Inputs) -> Floats:
 def _linear_growth(t: Floats, x: Inputs) -> Floats:
     """Money that decays with churn less expansion, over the accounts that are left."""
     left = 1 - x.churn
-    return np.asarray((max(left + x.expansion, 0.0) / left) ** t) if left > 0 else np.ones(len(t))
+    return np.ones(len(t)) if left <= 0 else np.asarray((max(left + x.expansion, 0.0) / left) ** t)
 
 
 def _skok_growth(t: Floats, x: Inputs) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from lifeworth import formulas
@@ -110,7 +112,13 @@ def _over_book(x: Inputs, multiple: object) -> float:
 
 
 def _sbg_estimate(x: Inputs) -> formulas.SbgFit:
-    return formulas.fit_sbg(x.at_risk, x.churned)
+    return _fitted(x.at_risk.tobytes(), x.churned.tobytes())
+
+
+@lru_cache(maxsize=256)
+def _fitted(at_risk: bytes, churned: bytes) -> formulas.SbgFit:
+    """The estimate of a row, found once for all readings."""
+    return formulas.fit_sbg(np.frombuffer(at_risk), np.frombuffer(churned))
 
 
 def _sbg(x: Inputs) -> float:

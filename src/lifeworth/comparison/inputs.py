@@ -34,7 +34,7 @@ class Inputs:
     churn : float
         Accounts lost, share of those at risk.
     expansion : float
-        Expansion less contraction, share of the opening money.
+        Growth of the accounts that stay: expansion less contraction, share of their opening money.
     service_cost : float
         Per account and period, beside the margin.
     discount_rate_annual, horizon_years, timing
@@ -88,8 +88,9 @@ class Inputs:
 def trailing(frame: pd.DataFrame, in_force: pd.DataFrame, base: Inputs, months_per_bucket: int) -> Inputs:
     """Inputs as practised, from the cells and the book of one row.
 
-    Churn and expansion are those of the trailing twelve months, ARPA is that of the book in force. Money is per
-    `amount_per` in the frames; `base.arpa` carries the factor to a period.
+    Churn and expansion are those of the trailing twelve months, ARPA is that of the book in force. Expansion is of the
+    accounts that stayed, as `formulas.cltv_with_expansion` takes it. Money is per `amount_per` in the frames;
+    `base.arpa` carries the factor to a period.
 
     Raises
     ------
@@ -99,18 +100,18 @@ def trailing(frame: pd.DataFrame, in_force: pd.DataFrame, base: Inputs, months_p
     recent = frame[frame["bucket"] > -12 / months_per_bucket]
     if recent.empty or in_force.empty:
         raise AssumptionError("no account was at risk in the trailing twelve months, or none is in force.")
-    sums = recent[["at_risk", "churned", "opening", "expansion", "contraction"]].sum()
+    sums = recent[["at_risk", "churned", "opening", "churned_amount", "expansion", "contraction"]].sum()
     accounts, amount = in_force["accounts"].sum(), in_force["amount"].sum()
     if not sums["at_risk"] or not accounts:
         raise AssumptionError("no account was at risk in the trailing twelve months, or none is in force.")
-    net = sums["expansion"] - sums["contraction"]
+    net, stayed = sums["expansion"] - sums["contraction"], sums["opening"] - sums["churned_amount"]
     tenures = 1 + int(max(frame["tenure"].max(), in_force["tenure"].max()))
     observed = 1 + int(frame["tenure"].max())
     return replace(
         base,
         arpa=base.arpa * float(amount / accounts),
         churn=float(sums["churned"] / sums["at_risk"]),
-        expansion=float(net / sums["opening"]) if sums["opening"] else 0.0,
+        expansion=float(net / stayed) if stayed > 0 else 0.0,
         at_risk=_by_tenure(frame, "at_risk", observed),
         churned=_by_tenure(frame, "churned", observed),
         recent_at_risk=_by_tenure(recent, "at_risk", observed),

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lifeworth import formulas
-from lifeworth.comparison.inputs import NUMBERS, Floats, Inputs
+from lifeworth.comparison.inputs import Floats, Inputs
 from lifeworth.errors import AssumptionError, DefinitionError, LifeworthError
 
 type Formula = Callable[[Inputs], float]
 type Path = Callable[[Floats, Inputs], Floats]
-
-NEEDS = (*NUMBERS, "at_risk", "book")
-"""What a formula can ask of its inputs: the numbers, counts by tenure, money in force by tenure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,8 @@ class Method:
     convention, residual_convention : Convention
         When the payments of `practised` and of `residual` fall.
     needs : tuple of str
-        The inputs it reads. Without one of them it is undefined, and says so.
+        The inputs it reads: names of `Inputs`, or of what only other books have, such as "frequency" and "recency".
+        Without one of them it does not apply, and says so.
     by_tenure : bool
         Whether accounts of different tenures survive differently, so that a book in force is valued tenure by tenure.
     compounds : bool
@@ -99,11 +97,6 @@ class Method:
     conditions: str = ""
     source: str = ""
 
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.needs) - set(NEEDS))
-        if unknown:
-            raise DefinitionError(f"{self.name} needs {', '.join(unknown)}: a formula can need {', '.join(NEEDS)}.")
-
     @property
     def expands(self) -> bool:
         """Whether it takes expansion into account."""
@@ -123,8 +116,8 @@ class Method:
 
     def missing(self, inputs: Inputs) -> str:
         """The reason why it does not apply to these inputs; empty where it does."""
-        empty = [n for n in self.needs if not np.size(getattr(inputs, n)) or np.isnan(getattr(inputs, n)).all()]
-        return f"it needs {', '.join(empty)}, which is not known here." if empty else ""
+        absent = [name for name in self.needs if np.isnan(getattr(inputs, name, np.nan)).all()]
+        return f"it needs {', '.join(absent)}, which is not known here." if absent else ""
 
     def aligned(self, inputs: Inputs) -> float:
         """Money per new account with the horizon, discounting, timing and cost of the inputs."""

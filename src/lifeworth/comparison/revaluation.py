@@ -26,7 +26,8 @@ STEPS: dict[str, str] = {
     "discounting": "payments discounted, at the posterior's dates",
     "censoring": "accounts still there count as long as they were seen",
     "tenure": "retention by tenure, of the trailing twelve months",
-    "fitted": "the fitted hazard: all observations, thin tenures helped by the others, today's calendar level",
+    "fitted": "the fitted hazard: all observations, thin tenures helped by the others, its course beyond the observed, "
+    "today's calendar level",
     "money": "churn by money instead of by accounts",
     "growth": "expansion and contraction as fitted, with their ceiling",
     "cost": "cost to serve, and the price increase",
@@ -141,8 +142,10 @@ class Revaluation:
         for segment in sorted(set(labels)):
             own = at[[label == segment for label in labels]]
             x = blended if blended is not None and not setting.segments else self.subject.inputs((row[0], segment))
-            if isinstance(x, str):
+            if isinstance(x, str) and not setting.fitted:
                 raise AssumptionError(f"{' / '.join(segment) or 'all accounts'}: {x}")
+            if isinstance(x, str):
+                x = replace(self.subject.base((row[0], segment)), arpa=np.nan)
             if setting.arpa:
                 paid = float(groups.amount[own].sum() / groups.accounts[own].sum())
                 x = replace(x, arpa=paid * self._job.per_period)

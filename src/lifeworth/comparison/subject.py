@@ -137,5 +137,5 @@ def _of_row(frame: pd.DataFrame, by: tuple[str, ...], row: Label) -> pd.DataFram
     """The rows of a frame that belong to a cohort and segment; new accounts are taken to be like all."""
     kept = frame if row[0] in (ALL, NEW) else frame[frame["cohort"] == row[0]]
     if row[1] and row[1][0] != ALL:
-        kept = kept[[label == row[1] for label in segment_labels(kept, by)]]
+        kept = kept[np.array([label == row[1] for label in segment_labels(kept, by)], dtype=bool)]
     return kept

@@ -73,7 +73,7 @@ class Comparison:
             growth with the posterior's horizon, discounting, timing and cost), estimate (nan where undefined), reason,
             kind, mean, p10, p50, p90 (of the posterior), percentile (share of the posterior below the estimate),
             verdict, measure, difference and ratio (estimate to mean), beyond (share of the row's value at tenures
-            nobody was observed at), flags: SMALL-SAMPLE (fewer than 100 accounts at risk or 10 losses in the trailing
+            nobody was observed at), flag: SMALL-SAMPLE (fewer than 100 accounts at risk or 10 losses in the trailing
             twelve months), EXTRAPOLATION (beyond above a quarter).
         """
         return self.frame
@@ -295,7 +295,7 @@ def _flags(revaluation: Revaluation, row: Label) -> dict[str, object]:
     x, beyond = revaluation.subject.inputs(row), revaluation.beyond(row)
     few = isinstance(x, str) or x.recent_at_risk.sum() < FEW_ACCOUNTS or x.recent_churned.sum() < FEW_LOSSES
     raised = [name for name, up in (("SMALL-SAMPLE", few), ("EXTRAPOLATION", beyond > MUCH_BEYOND)) if up]
-    return {"beyond": beyond, "flags": ", ".join(raised)}
+    return {"beyond": beyond, "flag": ", ".join(raised)}
 
 
 def _numbers(x: Inputs, revaluation: Revaluation, row: Label, basis: Basis) -> dict[str, object]:
