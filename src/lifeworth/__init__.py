@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lifeworth import formulas, plot
     from lifeworth._version import __version__
-    from lifeworth.backtesting import backtest
+    from lifeworth.backtesting.backtest import backtest
+    from lifeworth.backtesting.fit_table import FitTable, fit_many, stacked_value
+    from lifeworth.backtesting.scoreboard import Scoreboard, scoreboard
     from lifeworth.calibration import Calibration, calibrate
     from lifeworth.causes import lost_by_cause
     from lifeworth.churn import (
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from lifeworth.economics import Economics
     from lifeworth.effects import CalendarWalk, CohortDecay, Crossed, Effect, Renewal, Season, Segments, Shock
     from lifeworth.expansion import Constant, Decaying, ExpansionCurve, Flat, Saturating
-    from lifeworth.fit_table import FitTable, fit_many, stacked_value
     from lifeworth.fitting import fit
     from lifeworth.ledger import CohortTable, Ledger, datasets
     from lifeworth.margins import measured_margin
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 _HOME = {
     "lifeworth": ("formulas", "plot"),
     "lifeworth._version": ("__version__",),
-    "lifeworth.backtesting": ("backtest",),
+    "lifeworth.backtesting.backtest": ("backtest",),
     "lifeworth.calibration": ("Calibration", "calibrate"),
     "lifeworth.causes": ("lost_by_cause",),
     "lifeworth.churn": (
@@ -73,12 +74,13 @@ _HOME = {
         "Shock",
     ),
     "lifeworth.expansion": ("Constant", "Decaying", "ExpansionCurve", "Flat", "Saturating"),
-    "lifeworth.fit_table": ("FitTable", "fit_many", "stacked_value"),
+    "lifeworth.backtesting.fit_table": ("FitTable", "fit_many", "stacked_value"),
     "lifeworth.fitting": ("fit",),
     "lifeworth.ledger": ("CohortTable", "Ledger", "datasets"),
     "lifeworth.margins": ("measured_margin",),
     "lifeworth.prior": ("prior_predictive",),
     "lifeworth.results": ("Diagnostics", "Fit", "SamplerOptions"),
+    "lifeworth.backtesting.scoreboard": ("Scoreboard", "scoreboard"),
     "lifeworth.scoring": ("score",),
     "lifeworth.shape_check": ("TenureCheck", "tenure_check"),
     "lifeworth.store": ("load",),
@@ -116,6 +118,7 @@ __all__ = [
     "Renewal",
     "SamplerOptions",
     "Saturating",
+    "Scoreboard",
     "Season",
     "Segments",
     "ShiftedBetaGeometric",
@@ -137,6 +140,7 @@ __all__ = [
     "plot",
     "prior_predictive",
     "score",
+    "scoreboard",
     "stacked_value",
     "tenure_check",
     "value",

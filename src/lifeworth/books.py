@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lifeworth.economics import Economics
-from lifeworth.groups import Floats, Groups
+from lifeworth.forecasting.groups import Floats, Groups
 from lifeworth.indexing import TableIndex, segment_labels
 from lifeworth.ledger import CohortTable
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from lifeworth.books import ALL, Book
 from lifeworth.errors import DataError
-from lifeworth.forecast import Forecaster
-from lifeworth.groups import Floats
+from lifeworth.forecasting.forecaster import Forecaster
+from lifeworth.forecasting.groups import Floats
 from lifeworth.indexing import segment_labels
 from lifeworth.ledger import CohortTable
 from lifeworth.phases import PHASES, phase

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
-    from lifeworth.backtesting import Backtest
+    from lifeworth.backtesting.backtest import Backtest
     from lifeworth.comparison import Comparison
     from lifeworth.ledger import CohortTable
     from lifeworth.ledger.datasets import SaasDemo
@@ -63,7 +63,7 @@ def run(*, seed: int, quick: bool, step: Step) -> Demo:
     step : callable
         Given what is done next, returns a context to do it in.
     """
-    from lifeworth.backtesting import backtest
+    from lifeworth.backtesting.backtest import backtest
     from lifeworth.comparison import compare
     from lifeworth.economics import Economics
     from lifeworth.fitting import fit

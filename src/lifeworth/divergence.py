@@ -12,8 +12,8 @@ from lifeworth.books import ALL, NEW
 from lifeworth.economics import Economics
 from lifeworth.effects import CalendarWalk, CellIndex, Effect, Shock
 from lifeworth.expansion.variation import DIRECTIONS, log_level
-from lifeworth.forecast import Forecaster
-from lifeworth.groups import Floats, Ints
+from lifeworth.forecasting.forecaster import Forecaster
+from lifeworth.forecasting.groups import Floats, Ints
 from lifeworth.ledger import EXPANDED_COLUMN
 from lifeworth.ledger.expanded import NOT_YET, SINCE
 from lifeworth.results import Fit

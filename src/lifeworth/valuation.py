@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from lifeworth.economics import Economics
-from lifeworth.forecast import Forecaster
+from lifeworth.forecasting.forecaster import Forecaster
 from lifeworth.results import Fit
 
 type Kind = Literal["parameter", "predictive"]

@@ -12,8 +12,8 @@ import xarray as xr
 from lifeworth.books import ALL, NEW, REACTIVATED, Book, acquired, in_force
 from lifeworth.economics import Economics
 from lifeworth.errors import DefinitionError, ExtrapolationWarning, PriceIncreaseWarning
-from lifeworth.forecast import Forecaster
-from lifeworth.groups import Floats, Groups, Ints, State
+from lifeworth.forecasting.forecaster import Forecaster
+from lifeworth.forecasting.groups import Floats, Groups, Ints, State
 from lifeworth.ledger.months import months_in
 from lifeworth.results import Fit
 from lifeworth.valuation import KINDS, MEASURES, Kind, Valuation

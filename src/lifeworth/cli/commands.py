@@ -85,7 +85,7 @@ def backtest(run: Run) -> None:
 
     cells, options = _cells(run), run.job.backtest
     with run.console.step("loading the sampler"):
-        from lifeworth.backtesting import backtest as score
+        from lifeworth.backtesting.backtest import backtest as score
     with run.console.step(f"fitting and forecasting from {options.origins} date(s)"):
         found = score(cells, holdout=options.holdout, origins=options.origins, **run.job.model.arguments())
     run.console.show(*tables.backtest(found))

@@ -10,7 +10,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lifeworth.backtesting import Backtest
+    from lifeworth.backtesting.backtest import Backtest
     from lifeworth.cli.options import Run
     from lifeworth.comparison import Comparison
     from lifeworth.ledger import CohortTable

@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from lifeworth.backtesting import Backtest
+    from lifeworth.backtesting.backtest import Backtest
     from lifeworth.comparison import Comparison
     from lifeworth.demo import Demo
     from lifeworth.ledger import CohortTable

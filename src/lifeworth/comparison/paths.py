@@ -12,8 +12,8 @@ from scipy import special
 
 from lifeworth.comparison.inputs import Floats
 from lifeworth.effects import CalendarWalk, Shock
-from lifeworth.forecast import Forecaster
-from lifeworth.groups import Groups, State
+from lifeworth.forecasting.forecaster import Forecaster
+from lifeworth.forecasting.groups import Groups, State
 from lifeworth.results import Fit
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lifeworth.groups import Floats
+from lifeworth.forecasting.groups import Floats
 from lifeworth.indexing import merged
 from lifeworth.model import log_retention
 from lifeworth.plot._figures import GREY, LINES, axes, heading, new_figure, quiet, segment_name, spread

@@ -12,8 +12,8 @@ from lifeworth.churn import Geometric
 from lifeworth.effects import CalendarWalk, CohortDecay, Renewal, Segments
 from lifeworth.errors import DataError, DefinitionError, ExtrapolationWarning
 from lifeworth.expansion import Flat
-from lifeworth.forecast import Forecaster
-from lifeworth.groups import Groups
+from lifeworth.forecasting.forecaster import Forecaster
+from lifeworth.forecasting.groups import Groups
 from lifeworth.indexing import TableIndex
 from lifeworth.model import Model
 from lifeworth.results import Diagnostics, Fit, SamplerOptions

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 import lifeworth as lw
-from lifeworth.closed_book import ClosedBook, book_scored
+from lifeworth.backtesting.closed_book import ClosedBook, book_scored
 from lifeworth.errors import DataError
-from lifeworth.groups import State
+from lifeworth.forecasting.groups import State
 
 AS_OF, PERIODS = "2024-12-31", ("month", "quarter", "year")
 

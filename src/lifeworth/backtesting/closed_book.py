@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lifeworth.backtesting.scores import REMAINING, Draws, forecast_row
 from lifeworth.errors import DataError
-from lifeworth.groups import Floats, Ints, State
+from lifeworth.forecasting.groups import Floats, Ints, State
 from lifeworth.indexing import segment_labels
 from lifeworth.ledger import EXPANDED_COLUMN, CohortTable
 from lifeworth.ledger.cells import dense
 from lifeworth.ledger.columns import SCALE
 from lifeworth.ledger.expanded import NOT_YET, SINCE
-from lifeworth.scores import REMAINING, Draws, forecast_row
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,9 @@ import pandas as pd
 import xarray as xr
 
 from lifeworth._parameters import Priors
-from lifeworth.ahead import cuts, held_out_cells
+from lifeworth.backtesting.ahead import cuts, held_out_cells
+from lifeworth.backtesting.leave_future_out import future_log_density
+from lifeworth.backtesting.stacking import mixture_draws, stacking_weights
 from lifeworth.churn import ChurnCurve
 from lifeworth.economics import Economics
 from lifeworth.effects import Effect
@@ -22,11 +24,9 @@ from lifeworth.errors import DefinitionError, FitError, LifeworthWarning
 from lifeworth.expansion import Constant, ExpansionCurve
 from lifeworth.fitting import fit_at, sized_alike
 from lifeworth.indexing import TableIndex
-from lifeworth.leave_future_out import future_log_density
 from lifeworth.ledger import CohortTable
 from lifeworth.model import Pooling
 from lifeworth.results import Fit, SamplerOptions
-from lifeworth.stacking import mixture_draws, stacking_weights
 from lifeworth.valuation import Valuation
 from lifeworth.valuing import value
 

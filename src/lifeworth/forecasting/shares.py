@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from lifeworth.expansion.variation import DIRECTIONS, Direction
-from lifeworth.groups import Floats, Groups, Ints, State
+from lifeworth.forecasting.groups import Floats, Groups, Ints, State
 
 type Rates = Mapping[Direction, Floats]
 """Shares of the survivors' money added and lost in a step, each (futures, draws, groups); empty without growth."""

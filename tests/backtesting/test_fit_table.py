@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import lifeworth as lw
+from lifeworth.backtesting.fit_table import FitTable
 from lifeworth.errors import DataError, DefinitionError, FitError, LifeworthWarning
-from lifeworth.fit_table import FitTable
 
 QUICK = lw.SamplerOptions(draws=150, tune=200, chains=2)
 TERMS = lw.Economics(gross_margin=0.8, discount_rate_annual=0.1, horizon_years=2)

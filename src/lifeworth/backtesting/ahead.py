@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lifeworth.closed_book import ClosedBook
+from lifeworth.backtesting.closed_book import ClosedBook
+from lifeworth.backtesting.scores import MEASURES, Draws
 from lifeworth.errors import DataError, DefinitionError
-from lifeworth.forecast import Forecaster
-from lifeworth.groups import Groups
+from lifeworth.forecasting.forecaster import Forecaster
+from lifeworth.forecasting.groups import Groups
 from lifeworth.ledger import CohortTable
 from lifeworth.results import Fit
-from lifeworth.scores import MEASURES, Draws
 
 
 def cuts(table: CohortTable, holdout: int, origins: int) -> range:

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from lifeworth._parameters import Priors
-from lifeworth.ahead import cuts, held_out_cells, posterior_ahead
-from lifeworth.baselines import BASELINES, carried_on, held_out
+from lifeworth.backtesting.ahead import cuts, held_out_cells, posterior_ahead
+from lifeworth.backtesting.baselines import BASELINES, carried_on, held_out
+from lifeworth.backtesting.closed_book import ClosedBook, book_scored
+from lifeworth.backtesting.scores import Draws, clustered_error, clustered_share, inside, scored, unit_totals
 from lifeworth.churn import ChurnCurve, Smooth
-from lifeworth.closed_book import ClosedBook, book_scored
 from lifeworth.effects import Effect
-from lifeworth.errors import LifeworthWarning
+from lifeworth.errors import DefinitionError, LifeworthWarning
 from lifeworth.expansion import Constant, ExpansionCurve
 from lifeworth.fitting import fit_at, sized_alike
 from lifeworth.ledger import CohortTable
 from lifeworth.ledger.months import shift_months
 from lifeworth.model import Pooling
 from lifeworth.results import Fit, SamplerOptions
-from lifeworth.scores import Draws, clustered_share, inside, scored, unit_totals
 
-_DRAWS = 1000
+DRAWS = 1000
+"""Of each forecast."""
+
+type Forecast = tuple[str, Draws, Draws]
+"""A method by name, with its draws of the shares of held-out cells and of what is left of a book."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,6 +128,56 @@ class Backtest:
             )
         return pd.DataFrame(rows)
 
+    def differences(self, against: str = "posterior") -> pd.DataFrame:
+        """CRPS of each method less that of one of them, paired: on the same units, segments or else totals.
+
+        Parameters
+        ----------
+        against : str
+            A method.
+
+        Returns
+        -------
+        DataFrame
+            measure, method, n (units that both forecast), crps (mean), against (mean CRPS of the other), difference,
+            se (clustered by target bucket, as in `coverage`; nan with one), ratio (difference over se), share_better
+            (of the units in which the method is nearer).
+
+        Raises
+        ------
+        DefinitionError
+            There is no such method.
+        """
+        if against not in set(self.units["method"]):
+            known = ", ".join(map(repr, self.units["method"].unique()))
+            raise DefinitionError(f"there is no forecast by {against!r}: there are {known}.")
+        units = self.units[~self._is_total()] if self.by else self.units
+        wide = units.pivot_table(
+            index=["measure", *self.by, "origin", "bucket", "bucket_end"], columns="method", values="crps"
+        )
+        rows = []
+        for measure, part in wide.groupby("measure", sort=True):
+            for method in wide.columns.drop(against):
+                both = part[[method, against]].dropna()
+                if both.empty:
+                    continue
+                gap = both[method] - both[against]
+                se = clustered_error(gap.to_numpy(), both.index.get_level_values("bucket_end").astype(str).to_numpy())
+                rows.append(
+                    {
+                        "measure": measure,
+                        "method": method,
+                        "n": len(both),
+                        "crps": both[method].mean(),
+                        "against": both[against].mean(),
+                        "difference": gap.mean(),
+                        "se": se,
+                        "ratio": gap.mean() / se if se > 0 else np.nan,
+                        "share_better": (gap < 0).mean(),
+                    }
+                )
+        return pd.DataFrame(rows).sort_values(["measure", "difference"], ignore_index=True)
+
     def _is_total(self) -> pd.Series:
         if not self.by:
             return pd.Series(data=True, index=self.units.index)
@@ -188,48 +243,69 @@ def backtest(
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     at = list(cuts(table, holdout, origins))
     past = [table.cut(cut) for cut in at]
+    model = {"churn": churn, "expansion": expansion, "effects": effects, "pooling": pooling, "priors": priors}
     fits, parts = [], []
     for cut, known, index in zip(at, past, sized_alike(past), strict=True):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LifeworthWarning)
-            fitted = fit_at(
-                known,
-                index,
-                churn=churn,
-                expansion=expansion,
-                effects=effects,
-                pooling=pooling,
-                priors=priors,
-                seed=seed,
-                sampler=sampler,
-            )
+            fitted = fit_at(known, index, **model, seed=seed, sampler=sampler)  # type: ignore[arg-type]
         fits.append(fitted)
-        parts.append(_one_origin(table, fitted, cut, holdout))
+        origin = Origin.of(table, cut, holdout)
+        posterior = ("posterior", *posterior_ahead(fitted, origin.held, origin.book, DRAWS))
+        parts.append(origin.scored([posterior, *origin.baselines(seed)]))
     return Backtest(pd.concat(parts, ignore_index=True), table.by, tuple(fits))
 
 
-def _one_origin(table: CohortTable, fitted: Fit, cut: int, holdout: int) -> pd.DataFrame:
-    """Every method's forecast of the `holdout` buckets after a cut, scored."""
-    held = held_out_cells(table.frame, cut, holdout)
-    totals = unit_totals(held, table.by)
-    book = ClosedBook.of(table, fitted.table, cut, holdout)
-    parts = []
-    for method, shares, rest in _forecasts(fitted, held, book):
-        parts.append(scored(shares, totals).assign(origin=fitted.table.as_of, method=method))
-        parts.append(book_scored(rest, book).assign(origin=fitted.table.as_of, method=method))
-    found = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    if table.as_of is not None:
-        ends = {b: shift_months(table.as_of, (b - cut) * table.months_per_bucket) for b in range(1, holdout + 1)}
-        found["bucket_end"] = found["bucket"].map(ends)
-    keys = ["origin", "method", "measure", *table.by, "bucket", "bucket_end"]
-    return found[[*keys, *(c for c in found.columns if c not in keys)]]
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """A past date of a table: what was known then, and what came of it in the buckets after it.
 
+    Parameters
+    ----------
+    table : CohortTable
+        All that is known now.
+    known : CohortTable
+        What was known then.
+    cut, holdout : int
+        Buckets before as_of, and buckets ahead.
+    held : DataFrame
+        The cells after it.
+    book : ClosedBook
+        The accounts in force then, and what is left of them.
+    """
 
-def _forecasts(fitted: Fit, held: pd.DataFrame, book: ClosedBook) -> Iterator[tuple[str, Draws, Draws]]:
-    """Each method's draws of the shares and of what is left of the book."""
-    yield "posterior", *posterior_ahead(fitted, held, book, _DRAWS)
-    for name, baseline in BASELINES.items():
-        one, two = (np.random.default_rng([fitted.seed, stream, len(name)]) for stream in (9, 10))
-        shares = held_out(baseline, fitted.table, held, one, _DRAWS)
-        states = carried_on(baseline, fitted.table, book.groups, book.steps, two, _DRAWS)
-        yield name, shares, book.remaining(states)
+    table: CohortTable
+    known: CohortTable
+    cut: int
+    holdout: int
+    held: pd.DataFrame
+    book: ClosedBook
+
+    @classmethod
+    def of(cls, table: CohortTable, cut: int, holdout: int) -> Self:
+        """The date `cut` buckets before as_of."""
+        known, held = table.cut(cut), held_out_cells(table.frame, cut, holdout)
+        return cls(table, known, cut, holdout, held, ClosedBook.of(table, known, cut, holdout))
+
+    def baselines(self, seed: int) -> Iterator[Forecast]:
+        """The forecasts of every baseline."""
+        for name, baseline in BASELINES.items():
+            one, two = (np.random.default_rng([seed, stream, len(name)]) for stream in (9, 10))
+            shares = held_out(baseline, self.known, self.held, one, DRAWS)
+            states = carried_on(baseline, self.known, self.book.groups, self.book.steps, two, DRAWS)
+            yield name, shares, self.book.remaining(states)
+
+    def scored(self, forecasts: Iterable[Forecast]) -> pd.DataFrame:
+        """Forecasts beside what happened, by unit: the rows of `Backtest.units`."""
+        totals, table = unit_totals(self.held, self.table.by), self.table
+        parts = []
+        for method, shares, rest in forecasts:
+            parts.append(scored(shares, totals).assign(origin=self.known.as_of, method=method))
+            parts.append(book_scored(rest, self.book).assign(origin=self.known.as_of, method=method))
+        found = pd.concat([part for part in parts if len(part)], ignore_index=True)
+        if table.as_of is not None:
+            months = table.months_per_bucket
+            ends = {b: shift_months(table.as_of, (b - self.cut) * months) for b in range(1, self.holdout + 1)}
+            found["bucket_end"] = found["bucket"].map(ends)
+        keys = ["origin", "method", "measure", *table.by, "bucket", "bucket_end"]
+        return found[[*keys, *(c for c in found.columns if c not in keys)]]

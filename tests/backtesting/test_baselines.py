@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lifeworth.baselines import BASELINES, carried_on, held_out
+from lifeworth.backtesting.baselines import BASELINES, carried_on, held_out
 
 DRAWS = 4000
 

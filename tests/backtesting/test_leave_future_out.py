@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lifeworth.ahead import held_out_cells
-from lifeworth.leave_future_out import future_log_density
+from lifeworth.backtesting.ahead import held_out_cells
+from lifeworth.backtesting.leave_future_out import future_log_density
 from lifeworth.model import binomial_log_pmf
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from lifeworth.backtesting.stacking import mixture_draws, stacking_weights
 from lifeworth.errors import DataError
-from lifeworth.stacking import mixture_draws, stacking_weights
 
 
 def test_a_candidate_that_is_always_better_gets_everything():

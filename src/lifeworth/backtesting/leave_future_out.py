@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from lifeworth.ahead import cell_groups, forecaster
-from lifeworth.forecast import stay_draws
-from lifeworth.groups import Floats
+from lifeworth.backtesting.ahead import cell_groups, forecaster
+from lifeworth.forecasting.forecaster import stay_draws
+from lifeworth.forecasting.groups import Floats
 from lifeworth.indexing import segment_labels
 from lifeworth.model import binomial_log_pmf
 from lifeworth.results import Fit

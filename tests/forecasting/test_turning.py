@@ -6,18 +6,18 @@ import pytest
 import xarray as xr
 
 import lifeworth as lw
+from lifeworth.backtesting.closed_book import ClosedBook
 from lifeworth.churn import Geometric
-from lifeworth.closed_book import ClosedBook
 from lifeworth.effects import Segments
 from lifeworth.errors import ExtrapolationWarning
 from lifeworth.expansion import Flat
-from lifeworth.forecast import Forecaster
-from lifeworth.groups import Groups
+from lifeworth.forecasting.forecaster import Forecaster
+from lifeworth.forecasting.groups import Groups
+from lifeworth.forecasting.turning import turn_shares
 from lifeworth.indexing import TableIndex
 from lifeworth.ledger import Ledger
 from lifeworth.model import Model
 from lifeworth.results import Diagnostics, Fit, SamplerOptions
-from lifeworth.turning import turn_shares
 
 STAY = np.array([0.90, 0.98])
 """Of accounts that have not expanded, and of those that have, in a month."""
@@ -119,7 +119,7 @@ def test_random_futures_have_the_mean_of_the_expected_ones(fit):
 
 
 def test_a_table_without_the_column_has_nothing_that_turns(constant_fit):
-    from lifeworth.turning import Turning
+    from lifeworth.forecasting.turning import Turning
 
     groups = one_group(1.0)
     found = Turning.of(constant_fit(), groups, 10, np.random.default_rng(1))

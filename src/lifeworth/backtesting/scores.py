@@ -165,6 +165,23 @@ def inside(units: pd.DataFrame, probability: float) -> pd.Series:
     return (units[low] <= units["observed"]) & (units["observed"] <= units[high])
 
 
+def clustered_error(values: NDArray[np.float64], clusters: NDArray[np.object_]) -> float:
+    """Standard error of the mean of values that hang together in clusters; nan with one cluster.
+
+    The deviations are summed within each of the G clusters first, with the factor G / (G - 1).
+
+    Examples
+    --------
+    Two clusters of two alike are worth two values, 1 and 3: the error of their mean is 1.
+
+    >>> clustered_error(np.array([1.0, 1.0, 3.0, 3.0]), np.array(["a", "a", "b", "b"]))
+    1.0
+    """
+    sums = pd.Series(values - values.mean()).groupby(clusters).sum().to_numpy()
+    g = len(sums)
+    return float(np.sqrt(g / (g - 1) * np.sum(sums**2)) / len(values)) if g > 1 else float("nan")
+
+
 def clustered_share(
     hits: NDArray[np.bool_], clusters: NDArray[np.object_], level: float = 0.95
 ) -> tuple[float, float, float, float]:
@@ -197,10 +214,8 @@ def clustered_share(
     >>> [round(x, 2) for x in clustered_share(hits, np.array([1, 1, 2, 2, 3, 3, 4, 4]))]
     [0.75, 0.25, 0.04, 1.0]
     """
-    n, share = len(hits), float(hits.mean())
-    sums = pd.Series(hits - share).groupby(clusters).sum().to_numpy()
-    g = len(sums)
-    se = float(np.sqrt(g / (g - 1) * np.sum(sums**2)) / n) if g > 1 else float("nan")
+    n, share, g = len(hits), float(hits.mean()), len(np.unique(clusters))
+    se = clustered_error(hits.astype(float), clusters)
     effective, tail = float(g), (1 - level) / 2
     if se > 0:
         narrower = stats.t.ppf(tail, n - 1) / stats.t.ppf(tail, g - 1)

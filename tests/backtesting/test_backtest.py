@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 import lifeworth as lw
+from lifeworth.backtesting.backtest import Backtest
 from lifeworth.errors import DataError, DefinitionError
 
 QUICK = lw.SamplerOptions(draws=150, tune=200, chains=2)
@@ -184,3 +185,38 @@ def test_nothing_held_out_is_refused(table, holdout, origins):
 def test_more_than_was_observed_is_refused(table):
     with pytest.raises(DataError, match="12 calendar buckets"):
         lw.backtest(table, holdout=12)
+
+
+def by_hand():
+    """Two methods on two segments in two buckets: "a" is off by 1 in the first and by 2 in the second, "b" by 3."""
+    rows = [
+        {
+            "origin": "2025-12-31",
+            "method": method,
+            "measure": "nrr",
+            "segment": segment,
+            "bucket": bucket,
+            "bucket_end": f"2026-0{3 * bucket}-30",
+            "crps": off,
+        }
+        for method, offs in (("a", (1.0, 2.0)), ("b", (3.0, 3.0)))
+        for bucket, off in enumerate(offs, start=1)
+        for segment in ("x", "y")
+    ]
+    total = [row | {"segment": "all", "crps": 100.0} for row in rows[::2]]
+    return Backtest(pd.DataFrame([*rows, *total]), ("segment",), ())
+
+
+def test_differences_are_paired_and_their_error_is_between_target_buckets():
+    """-2 in both segments of one bucket and -1 in those of the other: a mean of -1.5 with the error of two values."""
+    row = by_hand().differences("b").iloc[0]
+    assert (row["method"], row["n"], row["crps"], row["against"]) == ("a", 4, 1.5, 3.0)
+    assert row["difference"] == -1.5
+    assert row["se"] == pytest.approx(0.5)
+    assert row["ratio"] == pytest.approx(-3.0)
+    assert row["share_better"] == 1.0
+
+
+def test_differences_to_an_unknown_method_are_refused():
+    with pytest.raises(DefinitionError, match="no forecast by 'c': there are 'a', 'b'"):
+        by_hand().differences("c")

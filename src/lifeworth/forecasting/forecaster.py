@@ -11,12 +11,12 @@ import numpy as np
 from lifeworth._ops import Array
 from lifeworth.effects import CalendarWalk, CellIndex, Shock
 from lifeworth.expansion.variation import DIRECTIONS, Direction, log_level, log_shift
-from lifeworth.future import Calendar, average_steps, future_shocks
-from lifeworth.groups import Floats, Groups, Ints, State
+from lifeworth.forecasting.future import Calendar, average_steps, future_shocks
+from lifeworth.forecasting.groups import Floats, Groups, Ints, State
+from lifeworth.forecasting.shares import Expected, Rates, Sampled, Shares
+from lifeworth.forecasting.turning import Turning
 from lifeworth.indexing import jump_size, merged
 from lifeworth.results import Fit, Weight
-from lifeworth.shares import Expected, Rates, Sampled, Shares
-from lifeworth.turning import Turning
 
 
 @dataclass(frozen=True)

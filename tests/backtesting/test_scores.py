@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from lifeworth.backtesting.scores import clustered_share, crps, forecast_row, inside, pit, scored, unit_totals
 from lifeworth.errors import DefinitionError
-from lifeworth.scores import clustered_share, crps, forecast_row, inside, pit, scored, unit_totals
 
 
 def test_crps_of_a_point_is_its_absolute_error():

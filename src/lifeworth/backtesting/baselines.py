@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lifeworth.groups import State
+from lifeworth.backtesting.scores import Draws
+from lifeworth.forecasting.groups import State
 from lifeworth.indexing import money_counts
 from lifeworth.ledger import CohortTable
-from lifeworth.scores import Draws
 
 type Floats = NDArray[np.float64]
 

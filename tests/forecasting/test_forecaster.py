@@ -9,9 +9,9 @@ from lifeworth._walk import Stand, walked
 from lifeworth.churn import Geometric
 from lifeworth.effects import CalendarWalk, CohortDecay, Crossed, Renewal, Season, Segments, Shock, calendar_loading
 from lifeworth.expansion import Constant, Flat
-from lifeworth.forecast import Forecaster, stay_draws
-from lifeworth.future import average_innovations, average_steps
-from lifeworth.groups import Groups
+from lifeworth.forecasting.forecaster import Forecaster, stay_draws
+from lifeworth.forecasting.future import average_innovations, average_steps
+from lifeworth.forecasting.groups import Groups
 from lifeworth.indexing import TableIndex, jump_size, merged
 from lifeworth.ledger import Ledger
 from lifeworth.model import Model

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from lifeworth.groups import Floats, Groups, Ints, State
+from lifeworth.forecasting.groups import Floats, Groups, Ints, State
 from lifeworth.ledger import EXPANDED_COLUMN
 from lifeworth.ledger.expanded import NOT_YET, SINCE
 from lifeworth.phases import PHASES, phase

@@ -1,0 +1,1 @@
+"""Would it have held? Forecasts made at past dates, by models, formulas and baselines, scored on what happened."""
