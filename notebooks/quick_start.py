@@ -94,6 +94,18 @@ comparison.summary()[["method", "basis", "estimate", "verdict"]].round({"estimat
 lw.plot.compare(comparison, segment=["Enterprise"])
 
 # %% [markdown]
+# The way from the first formula to the posterior mean, one assumption at a time. Every step is a valuation of its own,
+# and they add up.
+
+# %%
+lw.plot.gap(comparison.gap())
+
+# %%
+decisions = comparison.decisions()
+decisions = decisions[(decisions["segment"] == "all") & (decisions["kind"] == "parameter")]
+decisions[["method", "basis", "decision", "formula", "formula_says", "wrong"]].head(6).round(2)
+
+# %% [markdown]
 # ## Would it have predicted the last year?
 #
 # The table is cut back by four quarters, fitted again and asked for the quarters that are known by now.

@@ -117,10 +117,27 @@ def test_readme_example_calls_what_exists(block: int) -> None:
 
 def test_readme_curve_is_a_curve() -> None:
     namespace: dict[str, Any] = {"__name__": __name__}
-    exec(compile(blocks("python")[2], "README.md", "exec"), namespace)
+    exec(compile(blocks("python")[3], "README.md", "exec"), namespace)
     from lifeworth.churn import CURVES
 
     curve = CURVES.pop("PowerOfTenure")()  # and out of the registry, which the other tests read
     assert [p.name for p in curve.parameters] == ["first_churn", "shape"]
     survival = curve.survival(np.arange(3.0), {"first_churn": 0.1, "shape": 1.0})
     assert survival.tolist() == pytest.approx([1.0, 0.9, 0.81])
+
+
+def test_readme_way_from_a_spreadsheet_runs(constant_fit: Any) -> None:
+    from lifeworth.comparison import METHODS
+
+    terms = lw.Economics(gross_margin=0.8, discount_rate_annual=0.1, horizon_years=4)
+    namespace: dict[str, Any] = {"lw": lw, "value": lw.value(constant_fit(), terms)}
+    known = set(METHODS)
+    try:
+        exec(compile(blocks("python")[2], "README.md", "exec"), namespace)
+        gap = namespace["gap"]
+        assert gap.start == pytest.approx(500 * 0.8 / (0.20 - 0.08))
+        assert gap.table()["change"].sum() == pytest.approx(gap.end - gap.start)
+        assert set(METHODS) - known == {"three years of margin"}
+    finally:
+        for name in set(METHODS) - known:
+            del METHODS[name]

@@ -44,9 +44,10 @@ def texts(figure: Figure) -> str:
 def title_is_clear(figure: Figure) -> bool:
     """The title and the note below it do not overlap."""
     ax = drawn(figure).axes[0]
-    notes = [t for t in ax.texts if t.get_position() == (0, 1.02)]
+    notes = [t for t in ax.texts if t.get_gid() == "note"]
     top = ax._left_title.get_window_extent()
     lines = ax._left_title.get_text().count("\n") + 1
+    assert notes
     return all(note.get_window_extent().y1 <= top.y1 - top.height / lines + 2 for note in notes)
 
 
@@ -102,7 +103,7 @@ def test_compare_has_a_point_or_a_reason_for_every_formula(comparison: Any) -> N
     figure = drawn(lw.plot.compare(comparison))
     points = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert len(points) == total["estimate"].notna().sum()
-    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    names = [label.get_text().replace("\n", " ") for label in figure.axes[0].get_yticklabels()]
     assert names == list(dict.fromkeys(total["method"]))[::-1]
 
 
@@ -139,3 +140,38 @@ def test_labels_spread_apart_in_order() -> None:
 
 def test_money_is_short() -> None:
     assert [short_money(m) for m in (12_345.6, 1_250_000, 999_999, 83, 0)] == ["12.3k", "1.25M", "1,000k", "83", "0"]
+
+
+# --- The gap in steps ---
+
+
+def test_gap_bars_are_the_steps_and_meet(value: Any) -> None:
+    gap = lw.compare(value).gap("ARPA x margin / churn")
+    figure = drawn(lw.plot.gap(gap))
+    ax = figure.axes[0]
+    bars = [patch for patch in ax.patches if patch.get_width() > 0]
+    large = [step for step in gap.steps if abs(step.change) > 0.005 * gap.start]
+    assert len(bars) == len(large) + 2
+    assert bars[0].get_width() == pytest.approx(gap.start)
+    assert bars[-1].get_width() == pytest.approx(gap.end)
+    assert [bar.get_width() for bar in bars[1:-1]] == pytest.approx([abs(step.change) for step in large])
+    assert [bool(bar.get_hatch()) for bar in bars[1:-1]] == [step.change < 0 for step in large]
+    assert "EUR" in ax.get_xlabel()
+    assert title_is_clear(figure)
+    boxes = [text.get_window_extent() for text in ax.texts if text.get_gid() != "note"]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
+
+
+def test_gap_of_an_undefined_formula_begins_where_there_is_a_value(value: Any) -> None:
+    gap = lw.compare(value, inputs={"churn": 0.02, "expansion": 0.05}).gap("with expansion, linear")
+    figure = drawn(lw.plot.gap(gap))
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert "undefined" in labels[-1]
+    assert labels[0] == "posterior mean"
+
+
+def test_formulas_can_be_chosen(comparison: Any) -> None:
+    figure = drawn(lw.plot.compare(comparison, methods=["worksheet", "cohort curve"]))
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["cohort curve", "worksheet"]
+    with pytest.raises(DefinitionError, match="no formula 'sheet'"):
+        lw.plot.compare(comparison, methods=["sheet"])

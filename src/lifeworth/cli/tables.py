@@ -195,10 +195,20 @@ def _short(verdict: str) -> str:
     return f"{head}: {reason.rsplit(': ', 1)[-1]}" if head == "undefined" else verdict
 
 
+_BY_SEGMENT = (
+    "ARPA x margin / churn",
+    "with expansion, linear",
+    "with expansion, exact",
+    "worksheet",
+    "sBG point estimate",
+)
+"""The formulas that have a column by segment; the others are in the total and in what is written."""
+
+
 def _by_segment(found: Comparison, basis: str) -> Table:
     table, by = found.table(), list(found.value.by)
     table = table[(table["basis"] == basis) & (table["kind"] == "parameter")]
-    methods = list(dict.fromkeys(table["method"]))
+    methods = [name for name in dict.fromkeys(table["method"]) if name in _BY_SEGMENT]
     lines = []
     for labels, own in table.groupby(by, sort=False):
         r = own.iloc[0]

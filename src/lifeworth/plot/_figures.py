@@ -56,7 +56,9 @@ def quiet(ax: Axes) -> Axes:
 def heading(ax: Axes, title: str, note: str) -> None:
     """A title at the left and below it, in smaller type, what is shown."""
     ax.set_title(title + "\n" * (note.count("\n") + 1), loc="left", fontsize=11.5, color=INK, fontweight="bold")
-    ax.text(0, 1.02, note, transform=ax.transAxes, fontsize=8.8, color=GREY, va="bottom")
+    figure = ax.get_figure(root=True)
+    above = 0.09 / figure.get_size_inches()[1] if figure is not None else 0.02
+    ax.text(0, 1 + above, note, transform=ax.transAxes, fontsize=8.8, color=GREY, va="bottom", gid="note")
 
 
 def short_money(amount: float) -> str:

@@ -32,8 +32,21 @@ _EXPLODED = 4.0
 """How far above the band, as a multiple of it, a point may lie before the axis becomes logarithmic."""
 
 
-def compare(comparison: Comparison, *, segment: Sequence[str] | None = None, ax: Axes | None = None) -> Figure:
-    """CLTV of a new account by each formula, beside the two 80% bands of the posterior.
+_WHAT = {
+    "cltv": "CLTV of an account acquired on",
+    "residual": "residual CLTV of an account in force on",
+    "total_residual": "residual CLTV of all accounts in force on",
+}
+
+
+def compare(
+    comparison: Comparison,
+    *,
+    segment: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Value by each formula, beside the two 80% bands of the posterior.
 
     Filled points are the formulas as practised, open ones the same rates with the posterior's horizon, discounting
     and timing. A formula that is undefined is named with its reason. The axis is logarithmic where a formula lies
@@ -44,6 +57,8 @@ def compare(comparison: Comparison, *, segment: Sequence[str] | None = None, ax:
     comparison : Comparison
     segment : sequence of str, optional
         Values of the `by` columns, "all" for a total; None is everything.
+    methods : sequence of str, optional
+        Names of the formulas to show; None is all of them.
     ax : Axes, optional
 
     Returns
@@ -53,25 +68,30 @@ def compare(comparison: Comparison, *, segment: Sequence[str] | None = None, ax:
     Raises
     ------
     DefinitionError
-        There is no such segment.
+        There is no such segment or formula.
     """
     by = comparison.value.by
     wanted = tuple(segment) if segment is not None else tuple("all" for _ in by)
     table = comparison.table()
+    table = table[table["cohort"] == table["cohort"].iloc[0]]
     for name, label in zip(by, wanted, strict=True):
         table = table[table[name] == label]
     if table.empty:
         raise DefinitionError(f"no segment {wanted}: the comparison has none of that name.")
-    methods = list(dict.fromkeys(table["method"]))
-    figure, ax = axes(ax, width=8.4, height=1.9 + 0.55 * len(methods))
+    known = list(dict.fromkeys(table["method"]))
+    if unknown := [name for name in methods or () if name not in known]:
+        raise DefinitionError(f"no formula {', '.join(map(repr, unknown))}: there are {', '.join(map(repr, known))}.")
+    shown = [name for name in known if methods is None or name in methods]
+    table = table[table["method"].isin(shown)]
+    figure, ax = axes(ax, width=8.4, height=1.9 + 0.52 * len(shown))
     kinds = {str(kind): rows.iloc[0] for kind, rows in table.groupby("kind")}
-    _bands(ax, kinds, len(methods))
+    _bands(ax, kinds, len(shown))
     points = table[table["kind"] == "parameter"]
     _scale(ax, points, kinds["predictive"])
-    _name_bands(ax, kinds, len(methods))
-    for place, method in enumerate(methods):
-        _method(ax, points[points["method"] == method], len(methods) - 1 - place)
-    _label(ax, comparison, methods, wanted)
+    _name_bands(ax, kinds, len(shown))
+    for place, method in enumerate(shown):
+        _method(ax, points[points["method"] == method], len(shown) - 1 - place)
+    _label(ax, comparison, shown, wanted)
     return figure
 
 
@@ -149,12 +169,12 @@ def _label(ax: Axes, comparison: Comparison, methods: list[str], wanted: tuple[s
     value = comparison.value
     currency = value.economics.currency or value.fit.table.currency
     who = "all segments" if set(wanted) <= {"all"} else segment_name(wanted)
-    ax.set_yticks(range(len(methods)), labels=methods[::-1])
+    ax.set_yticks(range(len(methods)), labels=[textwrap.fill(name, 24) for name in methods[::-1]])
     ax.set_ylim(-0.5, len(methods) + 0.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     log = ", logarithmic" if ax.get_xscale() == "log" else ""
-    ax.set_xlabel(f"CLTV of an account acquired on {value.fit.table.as_of}{f' ({currency})' if currency else ''}{log}")
+    ax.set_xlabel(f"{_WHAT[comparison.measure]} {value.fit.table.as_of}{f' ({currency})' if currency else ''}{log}")
     ax.xaxis.set_major_formatter(money_formatter())
-    note = "Filled: as practised. Open: the same rates with the posterior's horizon, discounting and timing."
+    note = "Filled: as practised. Open: aligned to the posterior's horizon, discounting, timing and cost."
     heading(ax, f"Formulas against the posterior, {who}", note)
