@@ -42,7 +42,9 @@ def main() -> None:
     show(lw.compare(value), options.pictures)
     for measure in ("residual", "total_residual"):
         print(f"\n## {measure}")
-        print(lw.compare(value, measure=measure).summary().round(2).to_string(index=False))
+        compared = lw.compare(value, measure=measure)
+        print(compared.summary().round(2).to_string(index=False))
+        print(compared.gap(basis="aligned").table().drop(columns="about").round(2).to_string(index=False))
 
 
 def show(compared: Comparison, pictures: Path | None) -> None:

@@ -292,6 +292,15 @@ def test_a_sheet_is_left_one_number_at_a_time(even, build):
     assert gap.end == pytest.approx(4000)
 
 
+def test_in_the_opposite_order_what_acts_on_the_fitted_hazard_waits_for_it(rich):
+    compared = lw.compare(lw.value(rich, terms(horizon_years=3)))
+    about = compared.gap(BASIC, reverse=True).table().set_index("step")["about"]
+    assert [name for name in about.index if "acts with the fitted hazard" in about[name]] == [
+        "calendar", "uncertainty", "money",
+    ]  # fmt: skip
+    assert not compared.gap(BASIC).table()["about"].str.contains("acts with").any()
+
+
 def test_rows_and_methods_that_are_not_there_are_refused(rich):
     compared = lw.compare(lw.value(rich, terms(horizon_years=3)))
     with pytest.raises(ComparisonError, match="segment"):

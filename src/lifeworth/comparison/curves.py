@@ -83,8 +83,7 @@ def _naive(x: Inputs) -> Floats:
     n = x.at_risk[: int(np.flatnonzero(x.at_risk > 0)[-1]) + 1] if x.at_risk.any() else x.at_risk
     if not n.size or not n[0] > 0 or np.any(n[1:] > n[:-1]):
         raise AssumptionError(
-            "more accounts are at risk at a tenure than at the one before: some entered late, so the share of those "
-            "ever acquired that is active is not a survival curve."
+            "some accounts entered late, so those active over those ever acquired are no survival curve."
         )
     return np.append(n[1:] / n[:-1], 1 - x.churned[len(n) - 1] / n[-1])
 

@@ -51,19 +51,18 @@ def decided(points: list[Point], revaluation: Revaluation) -> Iterator[dict[str,
     """One row per point, decision and kind; nothing for a decision that needs a CAC nobody knows."""
     subject = revaluation.subject
     for row in dict.fromkeys(point.row for point in points):
-        own = [point for point in points if point.row == row]
+        own, cac = [point for point in points if point.row == row], _cac(revaluation, row)
         for kind in KINDS:
+            if not np.isnan(cac):
+                ratio, months = (subject.draws(name, row, kind) for name in ("cltv_cac", "payback_months"))
+                for point in own:
+                    yield _row(point, kind, "CLTV:CAC", point.estimate / cac, ratio, ratio > RATIO)
+                for point in own:
+                    paid_back = _payback(revaluation, point, cac)
+                    yield _row(point, kind, "payback", paid_back, months, months <= MONTHS)
             cltv = subject.draws("cltv", row, kind)
             for point in own:
                 yield _row(point, kind, "target CAC", point.estimate / RATIO, cltv / RATIO, cltv >= point.estimate)
-        cac = _cac(revaluation, row)
-        if np.isnan(cac):
-            continue
-        for kind in KINDS:
-            ratio, months = (subject.draws(name, row, kind) for name in ("cltv_cac", "payback_months"))
-            for point in own:
-                yield _row(point, kind, "CLTV:CAC", point.estimate / cac, ratio, ratio > RATIO)
-                yield _row(point, kind, "payback", _payback(revaluation, point, cac), months, months <= MONTHS)
 
 
 def _row(point: Point, kind: Kind, decision: str, formula: float, draws: Floats, yes: np.ndarray) -> dict[str, object]:

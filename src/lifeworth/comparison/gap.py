@@ -10,7 +10,7 @@ import pandas as pd
 
 from lifeworth.comparison.inputs import NUMBERS, Inputs
 from lifeworth.comparison.registry import Method, practised
-from lifeworth.comparison.revaluation import ALIGNED, PRACTISED, STEPS, Revaluation, Setting
+from lifeworth.comparison.revaluation import ALIGNED, ON_FITTED, PRACTISED, STEPS, Revaluation, Setting
 from lifeworth.comparison.subject import Label, Measure
 from lifeworth.errors import LifeworthError
 
@@ -153,7 +153,8 @@ def _way(
         yield "", *_value(revaluation, method, setting, row)
     for name in reversed(STEPS) if reverse else STEPS:
         setting = replace(setting, **{name: True})
-        yield name, STEPS[name], _value(revaluation, method, setting, row)[1]
+        waits = " (acts with the fitted hazard)" if name in ON_FITTED and not setting.fitted else ""
+        yield name, STEPS[name] + waits, _value(revaluation, method, setting, row)[1]
 
 
 def _of_sheet(revaluation: Revaluation, method: Method, row: Label, sheet: Inputs) -> Iterator[Waypoint]:

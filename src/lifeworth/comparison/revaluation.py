@@ -35,6 +35,8 @@ STEPS: dict[str, str] = {
     "calendar": "the future calendar",
 }
 """The steps from a formula to the posterior mean, in their order, in words."""
+ON_FITTED = ("money", "uncertainty", "calendar")
+"""Steps that change something only where the fitted hazard is in force."""
 
 
 @dataclass(frozen=True, slots=True)
