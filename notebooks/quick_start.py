@@ -103,7 +103,8 @@ lw.plot.gap(comparison.gap())
 # %%
 decisions = comparison.decisions()
 decisions = decisions[(decisions["segment"] == "all") & (decisions["kind"] == "parameter")]
-decisions[["method", "basis", "decision", "formula", "formula_says", "wrong"]].head(6).round(2)
+decisions = decisions[decisions["basis"] == "as practised"]
+decisions[["method", "decision", "formula", "formula_says", "posterior", "wrong"]].round(2).head(28)
 
 # %% [markdown]
 # ## Would it have predicted the last year?

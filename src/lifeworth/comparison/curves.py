@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -101,12 +102,12 @@ def _dcf_residual(x: Inputs, retention: Floats) -> float:
     )
 
 
-def _over_book(x: Inputs, multiple: object) -> float:
+def _over_book(x: Inputs, multiple: Callable[[int], float]) -> float:
     """Mean multiple of the money in force, tenure by tenure."""
     held = np.flatnonzero(x.book > 0)
     if not held.size:
         raise AssumptionError("no money is in force.")
-    each = np.array([multiple(int(n)) for n in held])  # type: ignore[operator]
+    each = np.array([multiple(int(n)) for n in held])
     return float(np.average(each, weights=x.book[held]))
 
 
