@@ -6,6 +6,7 @@ import pytest
 
 import lifeworth as lw
 from lifeworth.backtesting.fit_table import FitTable
+from lifeworth.churn import CURVES
 from lifeworth.errors import DataError, DefinitionError, FitError, LifeworthWarning
 
 QUICK = lw.SamplerOptions(draws=150, tune=200, chains=2)
@@ -19,6 +20,9 @@ class Broken(lw.Geometric):
 
     def log_survival(self, tenure, theta, ops=None):
         raise ValueError("a mistake in the curve")
+
+
+del CURVES["Broken"]  # the contract tests read the registry
 
 
 @pytest.fixture(scope="module")
