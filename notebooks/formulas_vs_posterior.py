@@ -65,10 +65,7 @@ gap.table().round(0)
 lw.plot.gap(gap)
 
 # %%
-reverse = comparison.gap("ARPA x margin / churn", reverse=True)
-pd.DataFrame(
-    {"in order": gap.table().set_index("step")["change"], "reversed": reverse.table().set_index("step")["change"]}
-).round(0)
+comparison.gap("ARPA x margin / churn", reverse=True).table().round(0)
 
 # %% [markdown]
 # ## Somebody's own spreadsheet

@@ -100,7 +100,7 @@ def _label(ax: Axes, board: Scoreboard, scores: pd.DataFrame, measure: str) -> N
     heading(
         ax,
         f"Forecasts of {_NAMES[measure]} that were scored on what happened",
-        f"{units} units from {origins} origins; at the right: how often the 80% band held",
+        f"{units} units from {origins} origin{'s' * (origins > 1)}; at the right: how often the 80% band held",
     )
 
 
