@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -14,7 +12,6 @@ from lifeworth.forecasting.groups import Floats
 from lifeworth.indexing import segment_labels
 from lifeworth.ledger import CohortTable
 from lifeworth.phases import PHASES, phase
-from lifeworth.results import Fit
 from lifeworth.valuation import Valuation
 from lifeworth.valuing import Job
 
@@ -130,9 +127,6 @@ def _lost(job: Job, book: Book, shares: Floats) -> Floats:
 
 def _money_kept(forecaster: Forecaster, book: Book, steps: int) -> tuple[list[Floats], list[Floats]]:
     """Expected share of the money that has not left, and the growth of what has not, by step."""
-    fit: Fit = forecaster.fit
-    still = {part: draws for part, draws in fit.draws.items() if part != "expansion"}
-    plain = replace(forecaster, fit=replace(fit, draws=still))
-    stays = [s.money for s in plain.walk(book.groups, steps, predictive=False, stream=1)]
+    stays = [s.money for s in forecaster.without_growth().walk(book.groups, steps, predictive=False, stream=1)]
     both = [s.money for s in forecaster.walk(book.groups, steps, predictive=False, stream=1)]
     return stays, [np.divide(b, s, out=np.zeros_like(b), where=s > 0) for b, s in zip(both, stays, strict=True)]

@@ -68,14 +68,12 @@ def expected_paths(forecaster: Forecaster, groups: Groups, steps: int, weights: 
 
 def _together(forecaster: Forecaster, groups: Groups, steps: int) -> Iterator[tuple[State, Floats]]:
     """The groups without growth, and their money with it, step by step."""
-    fit = forecaster.fit
-    walk = {"predictive": False, "stream": 0}
-    if "expansion" not in fit.draws:
-        for state in forecaster.walk(groups, steps, **walk):  # type: ignore[arg-type]
+    still = forecaster.without_growth().walk(groups, steps, predictive=False, stream=0)
+    if "expansion" not in forecaster.fit.draws:
+        for state in still:
             yield state, state.money.copy()
         return
-    still = replace(forecaster, fit=replace(fit, draws={k: v for k, v in fit.draws.items() if k != "expansion"}))
-    both = zip(still.walk(groups, steps, **walk), forecaster.walk(groups, steps, **walk), strict=True)  # type: ignore[arg-type]
+    both = zip(still, forecaster.walk(groups, steps, predictive=False, stream=0), strict=True)
     for left, grown in both:
         yield left, grown.money
 

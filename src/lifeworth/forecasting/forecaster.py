@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -51,6 +51,11 @@ class Forecaster:
         """How many draws are carried."""
         sizes = self.fit.draws["logo"].sizes
         return sizes["chain"] * len(range(0, sizes["draw"], self.thin))
+
+    def without_growth(self) -> Forecaster:
+        """The same fit, in which the money of those who stay remains what it is."""
+        draws = {part: dataset for part, dataset in self.fit.draws.items() if part != "expansion"}
+        return replace(self, fit=replace(self.fit, draws=draws))
 
     def theta(self, weight: Weight, unit: int | None = None) -> dict[str, Array]:
         """Draws of a hazard's parameters, with an unseen segment and an unseen cohort as last positions."""
