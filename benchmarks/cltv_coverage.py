@@ -4,8 +4,9 @@ Books whose truth is drawn from the prior are simulated and fitted (`lw.calibrat
 draws of its posterior says in which band it fell. Each batch of books has a seed of its own, and RANKS.csv keeps the
 ranks of every batch done: the script goes on where it stopped, and `--books 0` prints what is there. The CLTV is that
 of an account of the first cohort and segment at the last calendar level: five years, 10% a year, one a period. Models
-are the default (8 cohorts x 3 segments x 12 months, quarterly calendar) and every churn curve with Segments (4 cohorts
-x 2 segments x 6 months). The second table tests all their parameters: that ranks are uniform.
+are the default (8 cohorts x 3 segments x 12 months, quarterly calendar), every churn curve with Segments (4 cohorts x 2
+segments x 6 months), and every effect with Renewal on a Geometric curve (8 cohorts x 2 segments x contracts of 1 and 12
+months). The second table tests all their parameters: that ranks are uniform.
 """
 
 import argparse
@@ -23,14 +24,20 @@ import pandas as pd
 import lifeworth as lw
 from lifeworth.calibration import Calibration, Design, calibrate
 from lifeworth.churn import CURVES
+from lifeworth.effects import EFFECTS, Renewal
 from lifeworth.expansion import Flat
 from lifeworth.model import Model
 
 SAMPLER = lw.SamplerOptions(draws=250, tune=250, chains=2)
 SMALL = Design(segments=2, cohorts=4, tenures=6, accounts=200)
+CONTRACTS = Design(segments=2, terms=(1, 12))
 MODELS: Mapping[str, tuple[Mapping[str, Any], Design]] = {
     "default": ({}, Design()),
     **{name: ({"churn": curve(), "effects": (lw.Segments(),)}, SMALL) for name, curve in CURVES.items()},
+    **{
+        name: ({"churn": lw.Geometric(), "effects": tuple(dict.fromkeys((effect(), Renewal())))}, CONTRACTS)
+        for name, effect in EFFECTS.items()
+    },
 }
 PROBABILITIES = (0.5, 0.8, 0.9, 0.95)
 
