@@ -105,9 +105,10 @@ def forecasts(
     table, found = book.table(), []
     for i, model in enumerate(models):
         for run in ("with compilation", "compiled")[: 1 + twice]:
-            begun = time.perf_counter()
+            begun, spent = time.perf_counter(), time.process_time()
             made = lw.backtest(table, holdout=holdout, origins=origins, effects=MODELS[model], seed=1, sampler=sampler)
-            print(f"{model}: {time.perf_counter() - begun:.0f} s {run}, load {os.getloadavg()[0]:.1f}", flush=True)
+            seconds, cpu = time.perf_counter() - begun, time.process_time() - spent
+            print(f"{model}: {seconds:.0f} s ({cpu:.0f} s of CPU) {run}, load {os.getloadavg()[0]:.1f}", flush=True)
         print(*(f"    {fit.table.as_of}: {fit.diagnostics}" for fit in made.fits), sep="\n")
         units = made.forecasts()
         units = units[units["measure"].isin(SHARES) & (units["at_risk"] > 0)]
