@@ -190,21 +190,35 @@ GROWTH = {"expansion_annual": 0.45, "headroom": 1.0, "contraction_annual": 0.02}
 JUMP = 0.25
 
 
-def ceiling(seed: int) -> tuple[lw.CohortTable, Mapping[str, Any]]:
-    """Monthly amounts of accounts that begin at 100 and move by jumps of about a quarter, sixty new ones a month."""
+def moving(
+    seed: int,
+    rates: Callable[[int, Floats], tuple[Any, Any]],
+    hazard: Callable[[int, NDArray[np.bool_]], Any],
+    a_month: int = 60,
+) -> lw.Ledger:
+    """Monthly amounts of accounts that begin at 100 and move by jumps of about a quarter.
+
+    `rates` gives expansion and contraction a year by month and age in years, `hazard` churn by month and whether an
+    account has expanded.
+    """
     rng, months = np.random.default_rng(seed), 48
-    begun = np.repeat(np.arange(months), 60)
-    amount, parts = np.zeros(begun.size), []
+    begun = np.repeat(np.arange(months), a_month)
+    amount, expanded, parts = np.zeros(begun.size), np.zeros(begun.size, dtype=bool), []
     for now in range(months):
         amount[begun == now] = 100.0
         here = np.flatnonzero(amount)
         paid = {"customer_id": here.astype(str), "period": pd.Timestamp("2022-01-01") + pd.DateOffset(months=now)}
         parts.append(pd.DataFrame(paid | {"amount": amount[here].round(2)}))
-        added, lost = (rate / 12 / JUMP for rate in Saturating().rates((now - begun[here]) / 12, GROWTH))
+        added, lost = (rate / 12 / JUMP for rate in rates(now, (now - begun[here]) / 12))
         event, size = rng.random(here.size), JUMP * rng.uniform(0.5, 1.5, here.size)
         moved = np.where(event < added, size, np.where(event > 1 - lost, -size, 0.0))
-        amount[here] *= (1 + moved) * (rng.random(here.size) > 0.005)
-    ledger = lw.Ledger.from_snapshots(pd.concat(parts), as_of=AS_OF)
+        amount[here] *= (1 + moved) * (rng.random(here.size) > hazard(now, expanded[here]))
+        expanded[here] |= moved > 0
+    return lw.Ledger.from_snapshots(pd.concat(parts), as_of=AS_OF)
+
+
+def ceiling(seed: int) -> tuple[lw.CohortTable, Mapping[str, Any]]:
+    ledger = moving(seed, lambda _, age: Saturating().rates(age, GROWTH), lambda *_: 0.005)
     return ledger.cohort_table(cohort="year"), {}
 
 
@@ -329,6 +343,65 @@ def accounts_of(world: World, seed: int) -> lw.CohortTable:
     return replace(table_of(simulate(world, seed), ["segment"] if len(world.segments) > 1 else []), has_money=False)
 
 
+# (g) Churn and growth that move together
+
+WITH_CHURN = {"expansion_with_churn": -1.0, "contraction_with_churn": 0.5}
+
+
+def together(seed: int) -> tuple[lw.CohortTable, Mapping[str, Any]]:
+    """In a quarter that raises churn by a quarter a fifth less is expanded, and an eighth more contracted."""
+    innovation = np.random.default_rng([seed, 1]).normal(0.0, 0.25, 16).repeat(3)
+    level = np.cumsum(np.random.default_rng([seed, 1]).normal(0.0, 0.25, 16)).repeat(3)
+    hazard = 0.03 * np.exp(level - level.mean())
+
+    def rates(now: int, age: Floats) -> tuple[Any, Any]:
+        up, down = (np.exp(beta * innovation[now]) + 0.0 * age for beta in WITH_CHURN.values())
+        return 0.4 * up, 0.2 * down
+
+    return moving(seed, rates, lambda now, _: hazard[now], a_month=200).cohort_table(cohort="year"), {}
+
+
+def together_found(fit: lw.Fit, _: Mapping[str, Any]) -> Found:
+    theta = fit.theta("expansion")
+    return {name: (planted, theta[name][:, 0]) for name, planted in WITH_CHURN.items()}
+
+
+# (h) Accounts that have expanded stay longer
+
+STATES = {"no": 0.05, "yes": 0.015}
+EXPANDING = 0.3
+
+
+def expanded(seed: int) -> tuple[lw.CohortTable, Mapping[str, Any]]:
+    hazards = np.array([STATES["no"], STATES["yes"]])
+    ledger = moving(seed, lambda _, age: (EXPANDING, 0.0 * age), lambda _, state: hazards[state.astype(int)], 100)
+    return ledger.cohort_table(cohort="year", by=["has_expanded"]), {}
+
+
+def expanded_found(fit: lw.Fit, _: Mapping[str, Any]) -> Found:
+    state = fit.table.frame["has_expanded"].to_numpy()
+    found: Found = {
+        f"hazard of those that have {'not ' * (name == 'no')}expanded": (
+            hazard,
+            mean_hazard(fit, "logo", state == name),
+        )
+        for name, hazard in STATES.items()
+    }
+    terms = lw.Economics(gross_margin=1.0, discount_rate_annual=0.0, horizon_years=3, timing="start")
+    value = lw.value(fit, terms, draws=500).sample("cltv", cohort="new", has_expanded="no")
+    return found | {"three years of a new account": (new_account(36), value)}
+
+
+def new_account(months: int) -> float:
+    """Revenue of an account in its first months, by the chain of the two states."""
+    event, money, total = EXPANDING / 12 / JUMP, np.array([100.0, 0.0]), 0.0
+    for _ in range(months):
+        total += money.sum()
+        stay = money * (1 - np.array([STATES["no"], STATES["yes"]]))
+        money = np.array([stay[0] * (1 - event), stay[0] * event * (1 + JUMP) + stay[1] * (1 + event * JUMP)])
+    return float(total)
+
+
 def table_of(spells: pd.DataFrame, by: list[str]) -> lw.CohortTable:
     return lw.Ledger.from_spells(spells, as_of=AS_OF, acquired="acquired").cohort_table(by=by)
 
@@ -354,7 +427,8 @@ STUDIES = {
     ),
     "size": Planted("an account one sd larger has 30% less log hazard increment", sized, sized_found),
     "quality": Planted("cohorts with an sd of 0.35 that halves every six months", quality, quality_found),
-    # Another planted truth is one more entry: churn and expansion that move together, accounts that expanded.
+    "together": Planted("growth moves against the innovations of churn, sd 0.25 a quarter", together, together_found),
+    "expanded": Planted("5% a month leave, 1.5% of those that have expanded", expanded, expanded_found),
 }
 """Every study by name."""
 
