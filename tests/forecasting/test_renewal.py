@@ -181,3 +181,12 @@ def test_a_new_contract_holds_its_term_for_sure(fitted):
     """Money paid at the opening of the last month of the first term."""
     assert np.quantile(shares(fitted, 11, "money")[12], 0.05) > 0.98
     assert np.quantile(shares(fitted, 23, "money")[24], 0.05) > 0.97
+
+
+@pytest.mark.mcmc
+def test_renewals_can_be_fitted_without_levels_of_segments(table):
+    """About 2% a month at every term: 25% of a year is 2.4% a month, 40% of two years 2.1%."""
+    accounts = replace(table, has_money=False)
+    fit = lw.fit(accounts, churn=Geometric(), effects=(Renewal(),), seed=1, sampler=OPTIONS)
+    assert_in_band(fit.theta("logo")["first_churn"], 0.0216)
+    assert float(fit.draws["logo"]["mid_term"].quantile(0.95)) < 0.02

@@ -50,10 +50,16 @@ def compiled(kind: Literal["hazard", "expansion"], model: Model, shape: Shape) -
 def sample(
     model: Any, data: Mapping[str, np.ndarray], parameters: tuple[Parameter, ...], seed: int, options: SamplerOptions
 ) -> tuple[xr.Dataset, int]:
-    """Draws of the parameters in natural units (dims chain, draw, <name>_at) and the number of divergences."""
+    """Draws of the parameters in natural units (dims chain, draw, <name>_at) and the number of divergences.
+
+    Of the data the model takes what it reads: a term or a level of its segment column keeps cells of different segments
+    apart, and need not read the segment itself.
+    """
+    known = {variable.name for variable in model.shared_var_keys}
+    read = {name: values for name, values in data.items() if name in known}
     try:
         tree = nutpie.sample(
-            model.with_data(**data),
+            model.with_data(**read),
             draws=options.draws,
             tune=options.tune,
             chains=options.chains,
