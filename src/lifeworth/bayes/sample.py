@@ -52,11 +52,11 @@ def sample(
 ) -> tuple[xr.Dataset, int]:
     """Draws of the parameters in natural units (dims chain, draw, <name>_at) and the number of divergences.
 
-    Of the data the model takes what it reads: a term or a level of its segment column keeps cells of different segments
-    apart, and need not read the segment itself.
+    Of the positions of cells the model takes those it reads: a term or a level of its segment column keeps cells of
+    different segments apart, and need not read the segment itself.
     """
     known = {variable.name for variable in model.shared_var_keys}
-    read = {name: values for name, values in data.items() if name in known}
+    read = {name: values for name, values in data.items() if name in known or not name.endswith("_position")}
     try:
         tree = nutpie.sample(
             model.with_data(**read),
