@@ -10,6 +10,7 @@ from lifeworth.effects import EFFECTS, Shape
 from lifeworth.errors import DefinitionError
 from lifeworth.expansion import EXPANSIONS
 from lifeworth.expansion.variation import DIRECTIONS, variation_parameters
+from lifeworth.purchases import PURCHASES
 
 SHAPE = Shape(
     segments=6,
@@ -29,6 +30,7 @@ def every_part():
     yield from ((name, made().parameters) for name, made in CURVES.items())
     yield from ((name, made().parameters(SHAPE)) for name, made in EFFECTS.items())
     yield from ((name, made().parameters) for name, made in EXPANSIONS.items())
+    yield from ((name, made().parameters) for name, made in PURCHASES.items())
     yield from ((f"{d} variation", variation_parameters(d, SHAPE)) for d in DIRECTIONS)
 
 
@@ -68,7 +70,7 @@ def test_prior_draws_have_the_plausible_interval_as_their_central_90(name, param
 
 def test_the_parts_of_the_package_are_all_checked():
     names = {name for name, _ in PARTS}
-    assert names >= {*CURVES, *EFFECTS, "Constant", "expansion variation"}
+    assert names >= {*CURVES, *EFFECTS, *PURCHASES, "Constant", "expansion variation"}
 
 
 def test_the_steps_of_a_walk_are_drawn_by_its_law():

@@ -23,6 +23,7 @@ class Ops:
     log1p: Callable[[Array], Array]
     expit: Callable[[Array], Array]
     gammaln: Callable[[Array], Array]
+    logaddexp: Callable[[Array, Array], Array]
     where: Callable[[Array, Array, Array], Array]
     take: Callable[[Array, Array], Array]
     """Elements of the last axis by integer position."""
@@ -35,10 +36,22 @@ NUMPY = Ops(
     log1p=np.log1p,
     expit=special.expit,
     gammaln=special.gammaln,
+    logaddexp=np.logaddexp,
     where=np.where,
     take=lambda values, position: np.take(values, position, axis=-1),
 )
 """The operations on NumPy arrays."""
+
+
+def column(value: Array) -> Array:
+    """The same values with a new last axis of length one, so that they broadcast over it; a number stays a number.
+
+    Examples
+    --------
+    >>> column(np.zeros((4, 1))).shape, column(0.5)
+    ((4, 1, 1), 0.5)
+    """
+    return value[..., None] if getattr(value, "ndim", 0) else value
 
 
 def running_total(tenure: Array, terms: int) -> Array:

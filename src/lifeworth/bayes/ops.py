@@ -13,6 +13,7 @@ PYTENSOR = Ops(
     log1p=pt.log1p,
     expit=pt.sigmoid,
     gammaln=pt.gammaln,
+    logaddexp=pt.logaddexp,
     where=pt.where,
     take=lambda values, position: pt.take(values, position, axis=-1),
 )
