@@ -10,7 +10,7 @@ from lifeworth.effects import EFFECTS, Shape
 from lifeworth.errors import DefinitionError
 from lifeworth.expansion import EXPANSIONS
 from lifeworth.expansion.variation import DIRECTIONS, variation_parameters
-from lifeworth.purchases import PURCHASES
+from lifeworth.purchases import PURCHASES, GammaGamma
 
 SHAPE = Shape(
     segments=6,
@@ -31,6 +31,7 @@ def every_part():
     yield from ((name, made().parameters(SHAPE)) for name, made in EFFECTS.items())
     yield from ((name, made().parameters) for name, made in EXPANSIONS.items())
     yield from ((name, made().parameters) for name, made in PURCHASES.items())
+    yield "GammaGamma", GammaGamma().parameters
     yield from ((f"{d} variation", variation_parameters(d, SHAPE)) for d in DIRECTIONS)
 
 

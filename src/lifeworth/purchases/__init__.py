@@ -5,6 +5,7 @@ from lifeworth.purchases.bg_bb import BGBB
 from lifeworth.purchases.bg_nbd import BGNBD
 from lifeworth.purchases.mbg_nbd import MBGNBD
 from lifeworth.purchases.pareto_nbd import ParetoNBD
+from lifeworth.purchases.spend import GammaGamma, Spend
 
 __all__ = [
     "BGBB",
@@ -13,7 +14,9 @@ __all__ = [
     "MBGNBD",
     "PURCHASES",
     "WEEKS_PER_YEAR",
+    "GammaGamma",
     "History",
     "ParetoNBD",
     "PurchaseModel",
+    "Spend",
 ]
