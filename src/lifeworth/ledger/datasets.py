@@ -1,4 +1,4 @@
-"""What simulated worlds are worth, and a demo ledger of software subscriptions built from one."""
+"""What simulated worlds are worth, a demo ledger of software subscriptions built from one, and CDNOW."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from lifeworth.errors import DefinitionError
+from lifeworth.ledger.cdnow import Cdnow, cdnow
 from lifeworth.ledger.months import cohort_label
 from lifeworth.ledger.simulate import SegmentWorld, World, simulate, true_path
+
+__all__ = ["Cdnow", "SaasDemo", "cdnow", "discounted", "saas", "true_cltv", "true_forward", "true_residual"]
 
 Floats = npt.NDArray[np.float64]
 Timing = Literal["end", "start"]

@@ -70,10 +70,10 @@ class GammaGamma:
 
     Examples
     --------
-    CDNOW at its published fit: 35.17 a purchase, and 24.65 for who paid 22.35 at two repeats.
+    CDNOW at its published fit: 35.17 a purchase, and 24.65 for who paid 22.345 at two repeats.
 
     >>> theta = GammaGamma.from_classic(6.2496, 3.7442, 15.4435)
-    >>> spend = Spend.of([0, 2], [0, 22.35])
+    >>> spend = Spend.of([0, 2], [0, 22.345])
     >>> GammaGamma().expected_spend(spend, theta).round(2).tolist()
     [35.17, 24.65]
     """
