@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from lifeworth.effects import CalendarWalk, CohortDecay, Crossed, Effect, Renewal, Season, Segments, Shock
     from lifeworth.expansion import Constant, Decaying, ExpansionCurve, Flat, Saturating
     from lifeworth.fitting import fit
-    from lifeworth.ledger import CohortTable, Ledger, datasets
+    from lifeworth.ledger import CohortTable, Ledger, PurchaseTable, TransactionLedger, datasets
     from lifeworth.margins import measured_margin
+    from lifeworth.point_estimates import point_estimate
     from lifeworth.prior import prior_predictive
+    from lifeworth.purchases import BGBB, BGNBD, MBGNBD, GammaGamma, History, ParetoNBD, PurchaseModel, Spend
     from lifeworth.results import Diagnostics, Fit, SamplerOptions
     from lifeworth.scoring import score
     from lifeworth.shape_check import TenureCheck, tenure_check
@@ -76,9 +78,20 @@ _HOME = {
     "lifeworth.expansion": ("Constant", "Decaying", "ExpansionCurve", "Flat", "Saturating"),
     "lifeworth.backtesting.fit_table": ("FitTable", "fit_many", "stacked_value"),
     "lifeworth.fitting": ("fit",),
-    "lifeworth.ledger": ("CohortTable", "Ledger", "datasets"),
+    "lifeworth.ledger": ("CohortTable", "Ledger", "PurchaseTable", "TransactionLedger", "datasets"),
     "lifeworth.margins": ("measured_margin",),
+    "lifeworth.point_estimates": ("point_estimate",),
     "lifeworth.prior": ("prior_predictive",),
+    "lifeworth.purchases": (
+        "BGBB",
+        "BGNBD",
+        "MBGNBD",
+        "GammaGamma",
+        "History",
+        "ParetoNBD",
+        "PurchaseModel",
+        "Spend",
+    ),
     "lifeworth.results": ("Diagnostics", "Fit", "SamplerOptions"),
     "lifeworth.backtesting.scoreboard": ("Scoreboard", "scoreboard"),
     "lifeworth.scoring": ("score",),
@@ -91,6 +104,9 @@ _MODULES = ("formulas", "plot", "datasets")
 _WHERE = {name: home for home, names in _HOME.items() for name in names}
 
 __all__ = [
+    "BGBB",
+    "BGNBD",
+    "MBGNBD",
     "BetaDiscreteWeibull",
     "CalendarWalk",
     "Calibration",
@@ -109,12 +125,17 @@ __all__ = [
     "Fit",
     "FitTable",
     "Flat",
+    "GammaGamma",
     "Geometric",
     "Gompertz",
+    "History",
     "Ledger",
     "LogLogistic",
     "Lomax",
+    "ParetoNBD",
     "Piecewise",
+    "PurchaseModel",
+    "PurchaseTable",
     "Renewal",
     "SamplerOptions",
     "Saturating",
@@ -124,7 +145,9 @@ __all__ = [
     "ShiftedBetaGeometric",
     "Shock",
     "Smooth",
+    "Spend",
     "TenureCheck",
+    "TransactionLedger",
     "Valuation",
     "__version__",
     "backtest",
@@ -138,6 +161,7 @@ __all__ = [
     "lost_by_cause",
     "measured_margin",
     "plot",
+    "point_estimate",
     "prior_predictive",
     "score",
     "scoreboard",

@@ -24,6 +24,7 @@ from lifeworth.ledger.snapshots import read_snapshots
 from lifeworth.ledger.sources import Lazy, Source, open_source, require
 from lifeworth.ledger.spells import TERM_COLUMN, in_force_at, long_terms
 from lifeworth.ledger.table import RESERVED, CohortTable
+from lifeworth.ledger.transactions import TransactionLedger, read_transactions
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +161,35 @@ class Ledger:
         kinds = (strip,) if isinstance(strip, str) else tuple(strip)
         read = read_movements(open_source(source), day, columns, optional, strip=kinds, bridge_gap_days=bridge_gap_days)
         return cls._of(read, day, amount_per, bridge_gap_days, optional=optional)
+
+    @classmethod
+    def from_transactions(
+        cls,
+        source: object,
+        *,
+        as_of: object,
+        columns: Mapping[str, str] | None = None,
+        currency: str | None = None,
+    ) -> TransactionLedger:
+        """Read transactions of customers without a contract: (customer_id, date, amount).
+
+        They have no spells: the result is a ledger of its own kind, which makes a `PurchaseTable`. Same-day
+        transactions are one purchase, negative amounts refunds; `TransactionLedger` has the rules. Errors: no row;
+        customer_id, date or amount missing; a date that cannot be read; an amount not finite, or too large to add
+        exactly; mixed currencies. Warnings: refunds before any purchase; one row in ten an exact copy of another.
+
+        Parameters
+        ----------
+        source : path, frame or engine's table
+            As in `from_spells`; it must begin at each customer's first purchase.
+        as_of : date or str
+            The last day observed; later rows are left out.
+        columns : mapping, optional
+            From our names (customer_id, date, amount) to the source's.
+        currency : str, optional
+            A column (one currency only), or the three-letter code itself.
+        """
+        return read_transactions(source, as_of, columns, currency)
 
     @classmethod
     def _of(cls, read: Relation, as_of: date, amount_per: str, bridge_gap_days: int, *, optional: Optional) -> Ledger:

@@ -40,6 +40,12 @@ def month_index(day: nw.Expr) -> nw.Expr:
     return day.dt.year().cast(nw.Int64) * 12 + day.dt.month().cast(nw.Int64) - 1
 
 
+def day_number(day: nw.Expr) -> nw.Expr:
+    """Count days since the year 1 in the proleptic Gregorian calendar, as `date.toordinal` does."""
+    before = day.dt.year().cast(nw.Int64) - 1
+    return day.dt.ordinal_day().cast(nw.Int64) + 365 * before + before // 4 - before // 100 + before // 400
+
+
 def is_last_day(day: nw.Expr) -> nw.Expr:
     """Say, in the engine, whether a date is the last of its month."""
     year, month, dom = (
