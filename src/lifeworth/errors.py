@@ -69,6 +69,18 @@ class CalendarWarning(LifeworthWarning):
     """Churn moved over calendar time, and the model has no term for it: its bands will not hold."""
 
 
+class SeasonWarning(LifeworthWarning):
+    """Purchases follow the season, or too little was seen to know; the models have no term for it."""
+
+
+class SpendWarning(LifeworthWarning):
+    """Customers who buy more often spend more or less per purchase: the models take both as independent."""
+
+
+class TimingWarning(LifeworthWarning):
+    """Purchases come more regularly than at random: the models take the times between them as exponential."""
+
+
 class DiagnosticsWarning(LifeworthWarning):
     """The sampler's diagnostics do not support the posterior as it stands."""
 

@@ -21,6 +21,8 @@ from lifeworth.indexing import TableIndex
 from lifeworth.ledger import CohortTable
 from lifeworth.model import Model
 from lifeworth.results import Diagnostics, Fit, SamplerOptions
+from lifeworth.transactional.keep import load_purchases
+from lifeworth.transactional.results import PurchaseFit
 
 SCHEMA = 2
 _TABLE = ("period", "cohort_by", "calendar", "by", "amount_per", "currency", "causes")
@@ -35,29 +37,33 @@ def save_fit(fit: Fit, path: str | Path) -> None:
     path : path
         A folder, made where it is missing.
     """
-    folder = Path(path)
+    written(Path(path), _record(fit), {**fit.draws, "table": to_dataset(_cells(fit.table))})
+
+
+def written(folder: Path, record: Mapping[str, Any], groups: Mapping[str, xr.Dataset]) -> None:
+    """Write a record and groups of arrays to a folder, each file in one step."""
     folder.mkdir(parents=True, exist_ok=True)
     arrays = folder / f".draws.{os.getpid()}.nc"
-    groups = {**fit.draws, "table": _to_dataset(_cells(fit.table))}
     for i, (name, dataset) in enumerate(groups.items()):
         dataset.to_netcdf(arrays, group=name, mode="a" if i else "w", engine="h5netcdf")
-    record = folder / f".fit.{os.getpid()}.json"
-    record.write_text(json.dumps(_record(fit), indent=2) + "\n", encoding="utf-8")
+    text = folder / f".fit.{os.getpid()}.json"
+    text.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     arrays.replace(folder / "draws.nc")
-    record.replace(folder / "fit.json")
+    text.replace(folder / "fit.json")
 
 
-def load(path: str | Path) -> Fit:
+def load(path: str | Path) -> Any:
     """Read a fit back from its folder.
 
     Parameters
     ----------
     path : path
-        The folder that `Fit.save` wrote.
+        The folder that `Fit.save` or `PurchaseFit.save` wrote.
 
     Returns
     -------
-    Fit
+    Fit or PurchaseFit
+        What was saved there.
 
     Raises
     ------
@@ -71,6 +77,8 @@ def load(path: str | Path) -> Fit:
         raise StoreError(f"{folder} holds no fit: fit.json is missing. `Fit.save` writes one.") from None
     except ValueError as error:
         raise StoreError(f"{folder / 'fit.json'} is damaged: {error}") from error
+    if record.get("kind") == "purchases":
+        return _purchases(folder, record)
     if record.get("schema") != SCHEMA:
         raise StoreError(f"{folder} has schema {record.get('schema')}, this version reads {SCHEMA}. Fit again.")
     try:
@@ -91,6 +99,13 @@ def load(path: str | Path) -> Fit:
         notes=tuple(record["notes"]),
         version=record["version"],
     )
+
+
+def _purchases(folder: Path, record: Mapping[str, Any]) -> PurchaseFit:
+    try:
+        return load_purchases(record, lambda name: _read(folder / "draws.nc", name), _from_dataset)
+    except (FileNotFoundError, KeyError) as error:
+        raise StoreError(f"{folder / 'draws.nc'} cannot be read: {error}") from error
 
 
 def _record(fit: Fit) -> dict[str, Any]:
@@ -165,7 +180,8 @@ def _table(cells: pd.DataFrame, record: Mapping[str, Any]) -> CohortTable:
     return CohortTable.from_steps(cells, as_of=date.fromisoformat(record["as_of"]), **named)
 
 
-def _to_dataset(frame: pd.DataFrame) -> xr.Dataset:
+def to_dataset(frame: pd.DataFrame) -> xr.Dataset:
+    """The columns of a frame, as they are stored."""
     columns = {name: ("row", _plain(frame[name])) for name in frame.columns}
     return xr.Dataset(columns, attrs={"columns": list(frame.columns)})
 

@@ -23,7 +23,8 @@ from lifeworth.expansion import Flat
 from lifeworth.model import Model
 from lifeworth.results import SamplerOptions
 
-_compiling = threading.Lock()
+compiling = threading.Lock()
+"""Held while a model is compiled: PyTensor compiles one at a time."""
 
 
 @lru_cache(maxsize=64)
@@ -43,7 +44,7 @@ def compiled(kind: Literal["hazard", "expansion"], model: Model, shape: Shape) -
     unread = {"expansion": Flat()} if kind == "hazard" else {"churn": Geometric(), "effects": calendar}
     read = replace(model, pooling="partial", **unread)
     columns = shape.columns if "levels" in read.uses else ()
-    with _compiling:
+    with compiling:
         return _compiled(kind, read, replace(shape, columns=columns, longest_term=min(shape.longest_term, 2)))
 
 

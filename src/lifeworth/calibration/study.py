@@ -28,13 +28,14 @@ from lifeworth.results import SamplerOptions, theta_of
 _LOG = logging.getLogger("lifeworth")
 _LEVEL = 0.01
 _FAILURES = 0.05
-_UNFITTED: Mapping[Hashable, Any] = {
+UNFITTED: Mapping[Hashable, Any] = {
     "r_hat": np.nan,
     "ess_bulk": np.nan,
     "ess_tail": np.nan,
     "divergences": 0,
     "draws": 0,
 }
+"""What is known of a fit that was not made."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,9 +50,9 @@ class Calibration:
     fits : DataFrame
         One row per simulation and part: r_hat, ess_bulk, ess_tail, divergences, draws, seconds, and the `reason`
         where there is no fit ("" where there is).
-    model : Model
+    model : Model or TransactionalModel
         What was fitted.
-    design : Design
+    design : Design or CustomerDesign
         What was simulated.
     seed : int
         The seed that gives these ranks again.
@@ -59,8 +60,8 @@ class Calibration:
 
     ranks: pd.DataFrame
     fits: pd.DataFrame
-    model: Model
-    design: Design
+    model: Any
+    design: Any
     seed: int
 
     def table(self) -> pd.DataFrame:
@@ -221,7 +222,7 @@ def _attempt(
     world: World, fitted: Model, part: Part, table: CohortTable, rng: np.random.Generator, sampler: SamplerOptions
 ) -> tuple[dict[str, object], list[dict[str, object]], CohortTable]:
     """Simulate one part and fit it: how that went, the ranks, and the table for the next part."""
-    began, known, ranks, reason = time.perf_counter(), _UNFITTED, [], ""
+    began, known, ranks, reason = time.perf_counter(), UNFITTED, [], ""
     try:
         theta = draw_prior(world.parameters(part), rng, 1)
         table = world.happen(part, theta, table, rng)

@@ -17,6 +17,7 @@ from lifeworth.ledger.checks import Check
 from lifeworth.ledger.columns import SCALE
 from lifeworth.ledger.lives import segment_names
 from lifeworth.ledger.months import cohort_index, cohort_label, months_in
+from lifeworth.ledger.purchase_activity import bucket_days
 from lifeworth.ledger.purchase_days import customers, later
 from lifeworth.ledger.sources import Lazy
 from lifeworth.purchases import DAYS_PER_YEAR, History, Spend
@@ -28,7 +29,10 @@ SPEND_STEP: Final = 0.01
 _WHOLE: Final = ("frequency", "recency", "age", "customers")
 _MONEY: Final = ("first_spend", "repeat_spend", "refunds", "spend")
 _LATER: Final = ("later_purchases", "later_amount")
-TAKEN: Final = frozenset((*_WHOLE, *_MONEY, *_LATER, "cohort", "spenders", "mean"))
+FRAMES: Final = ("frame", "spend", "activity", "gaps")
+"""The frames of a purchase table."""
+_NAMED: Final = ("grid", "cohort_by", "by", "as_of", "calendar", "until", "currency")
+TAKEN: Final = frozenset((*_WHOLE, *_MONEY, *_LATER, "cohort", "spenders", "mean", "bucket", "purchases"))
 
 
 @dataclass(frozen=True)
@@ -70,16 +74,25 @@ class PurchaseTable:
         they lie in their bin (on the 946 spenders of CDNOW 0.001 in all at the fit).
     as_of : date
         The day the histories end.
+    activity : DataFrame
+        One row per segments x calendar bucket (`calendar`; 0 is the last that ends at `as_of`): repeat `purchases` of
+        these customers; with `until` also the whole buckets after `as_of`, from 1.
+    gaps : DataFrame
+        One row per length in `days` of the last two gaps between purchases together: `customers`, and `squared`, the
+        sum of the squared differences of the two gaps.
     until : date or None
         The last day of what came later; None without a holdout.
     """
 
     frame: pd.DataFrame
     spend: pd.DataFrame
+    activity: pd.DataFrame
+    gaps: pd.DataFrame
     grid: str
     cohort_by: str
     by: tuple[str, ...]
     as_of: date
+    calendar: str = "4 weeks"
     until: date | None = None
     currency: str | None = None
     checks: tuple[Check, ...] = field(default=(), repr=False)
@@ -87,8 +100,13 @@ class PurchaseTable:
     @property
     def fingerprint(self) -> str:
         """Hash of the table's content: columns, values, definitions; checks are not part of it."""
-        metadata = {name: getattr(self, name) for name in ("grid", "cohort_by", "by", "as_of", "until", "currency")}
-        return identities.digest({"frame": self.frame, "spend": self.spend}, metadata)
+        metadata = {name: getattr(self, name) for name in _NAMED}
+        return identities.digest({name: getattr(self, name) for name in FRAMES}, metadata)
+
+    @property
+    def years_per_bucket(self) -> float:
+        """Length of a calendar bucket in years."""
+        return bucket_days(self.calendar) / DAYS_PER_YEAR
 
     @property
     def customers(self) -> Array:

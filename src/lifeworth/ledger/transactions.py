@@ -13,6 +13,7 @@ from lifeworth.ledger.checks import Check, Rule, collect, raise_errors, run_rule
 from lifeworth.ledger.columns import as_date
 from lifeworth.ledger.joins import join_fields
 from lifeworth.ledger.lives import NONE_LABEL, segment_names
+from lifeworth.ledger.purchase_activity import activity, chosen_calendar, last_gaps
 from lifeworth.ledger.purchase_days import copies, customers, purchase_days, refund_checks, transaction_rules
 from lifeworth.ledger.purchase_table import TAKEN, Layout, PurchaseTable, aggregate_purchases, recount
 from lifeworth.ledger.read import Optional, Relation, core_rows, find_currency
@@ -66,7 +67,13 @@ class TransactionLedger:
         )
 
     def purchase_table(
-        self, *, grid: str = "day", cohort: str = "quarter", by: Sequence[str] = (), as_of: object = None
+        self,
+        *,
+        grid: str = "day",
+        cohort: str = "quarter",
+        by: Sequence[str] = (),
+        as_of: object = None,
+        calendar: str | None = None,
     ) -> PurchaseTable:
         """Aggregate to distinct histories with their customers, in the engine; recounted against the ledger.
 
@@ -82,6 +89,9 @@ class TransactionLedger:
         as_of : date or str, optional
             An earlier day than the ledger's: the table as it was known then, with what its customers did from then
             to the ledger's `as_of` in `later_purchases` and `later_amount`, for a holdout.
+        calendar : {"week", "4 weeks", "quarter", "year"}, optional
+            Buckets of 7, 28, 91 or 365 days, counted from `as_of`, by which repeat purchases are followed over time.
+            None takes 4 weeks up to three years of history, quarters up to twelve, then years.
 
         Returns
         -------
@@ -101,9 +111,13 @@ class TransactionLedger:
         total = (nw.col("lw_gross") + nw.col("lw_refund")).sum().cast(nw.Int64)
         found = collect(days.select(total=total, people=nw.col("lw_id").n_unique().cast(nw.Int64)))[0]
         recount(frame, found["people"], found["total"])
+        calendar = calendar or chosen_calendar(int(frame["age"].max()) * layout.days)
         return PurchaseTable(
             frame=frame,
             spend=spend,
+            activity=activity(self._source.frame, layout.as_of, layout.until, calendar, layout.by),
+            gaps=last_gaps(self._source.frame, layout.as_of),
+            calendar=calendar,
             grid=grid,
             cohort_by=cohort,
             by=layout.by,

@@ -35,6 +35,8 @@ class History:
         Time of the last purchase, since the first one; 0 without a repeat.
     age : array (n,)
         Time from the first purchase to `as_of`.
+    most : int, optional
+        No age is above it: needed by BGBB where the arrays are symbolic, and read off them where they are numbers.
 
     Time is in years; for BGBB it is counted in opportunities to purchase.
     """
@@ -42,6 +44,7 @@ class History:
     frequency: Array
     recency: Array
     age: Array
+    most: int | None = None
 
     @classmethod
     def of(cls, frequency: Array, recency: Array, age: Array) -> History:
@@ -90,6 +93,8 @@ class PurchaseModel(ABC):
     source: ClassVar[str]
     unit: ClassVar[str] = "year"
     """What time is counted in."""
+    varying: ClassVar[tuple[str, ...]] = ()
+    """The parameters that differ between cohorts and segments under partial pooling."""
 
     def __init_subclass__(cls) -> None:
         """Enter the model in the registry."""
@@ -123,6 +128,8 @@ class PurchaseModel(ABC):
     def ahead(self, history: History, theta: Theta, horizons: Array) -> Array:
         """Expected purchases after age, up to each horizon, of those who are active at their age.
 
+        Of who is active, the last purchase tells nothing more: only frequency and age are read.
+
         Parameters
         ----------
         horizons : array (m, n) or (m, 1)
@@ -138,8 +145,8 @@ class PurchaseModel(ABC):
         """Histories of new customers observed for `age` (n,), one per customer and draw; each array (..., n)."""
 
     @abstractmethod
-    def _draw_ahead(self, history: History, theta: Theta, horizon: Array, rng: np.random.Generator) -> Array:
-        """Purchases within `horizon` of customers who are active at their age; (..., n)."""
+    def _draw_ahead(self, history: History, theta: Theta, horizons: Array, rng: np.random.Generator) -> Array:
+        """Purchases up to each of rising `horizons`, (m, n), of customers who are active at their age; (m, ..., n)."""
 
     @final
     def log_likelihood(self, history: History, theta: Theta, ops: Ops = NUMPY) -> Array:
@@ -206,9 +213,26 @@ class PurchaseModel(ABC):
     @final
     def draw_purchases(self, history: History, theta: Theta, horizon: Array, rng: np.random.Generator) -> Array:
         """Purchases in (age, age + horizon] drawn for one customer per row and draw; whole numbers (..., n)."""
+        return self.draw_path(history, theta, self._horizon(horizon)[None, :], rng)[0]
+
+    @final
+    def draw_path(self, history: History, theta: Theta, horizons: Array, rng: np.random.Generator) -> Array:
+        """Purchases in (age, age + horizon] of one customer per row and draw, at each horizon of one future.
+
+        Parameters
+        ----------
+        horizons : array (m, n) or (m, 1)
+            Rising times after age, in the model's unit.
+
+        Returns
+        -------
+        array (m, ..., n)
+            Whole numbers that do not fall.
+        """
         alive = self.probability_alive(history, theta)
-        counts = self._draw_ahead(history, theta, self._horizon(horizon), rng)
-        return np.where(rng.random(np.shape(alive)) < alive, counts, 0.0)
+        times = np.broadcast_to(horizons, (len(horizons), len(history.frequency)))
+        stays = rng.random(np.shape(alive)) < alive
+        return np.where(stays, self._draw_ahead(history, theta, times, rng), 0.0)
 
     @final
     def settings(self) -> dict[str, object]:
@@ -228,6 +252,17 @@ def log_discount(discount_rate_annual: float) -> float:
     if not (np.isfinite(discount_rate_annual) and discount_rate_annual >= 0):
         raise DefinitionError(f"discount_rate_annual is {discount_rate_annual!r}: give a rate of at least 0, as 0.12.")
     return float(np.log1p(discount_rate_annual))
+
+
+def poisson_path(rate: Array, times: Array, rng: np.random.Generator) -> Array:
+    """Counts of a Poisson process at rising times, (m, ..., n), from its increments."""
+    steps = np.diff(times, axis=0, prepend=np.zeros((1, *times.shape[1:])))
+    return np.cumsum(rng.poisson(rate * steps), axis=0)
+
+
+def along(times: Array, like: Array) -> Array:
+    """Horizons (m, n) with the axes of `like`, (..., n), in between."""
+    return times.reshape(len(times), *(1,) * (np.ndim(like) - 1), -1)
 
 
 def log_sum_exp(values: Array, ops: Ops) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from lifeworth._ops import NUMPY, Array, Ops, column
 from lifeworth._parameters import Parameter, Theta
 from lifeworth.errors import DataError, DefinitionError
-from lifeworth.purchases.base import History, PurchaseModel, log_discount, log_sum_exp
+from lifeworth.purchases.base import History, PurchaseModel, along, log_discount, log_sum_exp
 from lifeworth.purchases.customers import (
     DROPOUT,
     DROPOUT_POLARIZATION,
@@ -55,6 +55,7 @@ class BGBB(PurchaseModel):
     opportunities_per_year: float = 1.0
     source = "Fader, Hardie & Shang (2010), Marketing Science 29(6), 1086-1108"
     unit = "opportunity"
+    varying = ("purchase_probability", "dropout")
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.opportunities_per_year) and self.opportunities_per_year > 0):
@@ -70,8 +71,10 @@ class BGBB(PurchaseModel):
         (alpha, beta), (gamma, delta) = _classic(theta)
         x, last, age = _whole(history)
         active = _log_ratio(alpha, beta, x, age - x, ops) + _log_ratio(gamma, delta, 0, age, ops)
-        terms = np.arange(max(int(np.max(age - last, initial=0)), 1))
-        missed = np.minimum(last[:, None] + terms, age[:, None])
+        longest = int(np.max(age - last, initial=0)) if history.most is None else history.most
+        terms = np.arange(max(longest, 1))
+        missed = last[:, None] + terms
+        missed = ops.where(missed < age[:, None], missed, age[:, None])
         bought, left = x[:, None], np.ones((1, 1))
         each = _log_ratio(column(alpha), column(beta), bought, missed - bought, ops)
         each = each + _log_ratio(column(gamma), column(delta), left, missed, ops)
@@ -103,14 +106,16 @@ class BGBB(PurchaseModel):
             x, last = x + bought, np.where(bought, k, last)
         return History(x, last, age)
 
-    def _draw_ahead(self, history: History, theta: Theta, horizon: Array, rng: np.random.Generator) -> Array:
+    def _draw_ahead(self, history: History, theta: Theta, horizons: Array, rng: np.random.Generator) -> Array:
         buying, leaving = _classic(theta)
         x, _, age = _whole(history)
         alpha, beta, gamma, delta = np.broadcast_arrays(
-            buying[0] + x, buying[1] + age - x, leaving[0], leaving[1] + age, horizon
+            buying[0] + x, buying[1] + age - x, leaving[0], leaving[1] + age, horizons[0]
         )[:4]
         stays = occasions_until_dropout(rng.beta(gamma, delta), rng) - 1
-        return rng.binomial(np.minimum(stays, horizon).astype(np.int64), rng.beta(alpha, beta))
+        taken = np.minimum(along(horizons, alpha), stays)
+        steps = np.diff(taken, axis=0, prepend=np.zeros((1, *alpha.shape)))
+        return np.cumsum(rng.binomial(steps.astype(np.int64), rng.beta(alpha, beta)), axis=0)
 
     def _summed(self, history: History, theta: Theta, horizons: Array, force: float) -> Array:
         """Purchases at the opportunities within each horizon, the k-th weighted with exp(-force k)."""
@@ -154,7 +159,9 @@ def _log_ratio(a: Array, b: Array, i: Array, j: Array, ops: Ops) -> Array:
 
 
 def _whole(history: History) -> tuple[Array, Array, Array]:
-    """Frequency, recency and age as numbers, refused where they do not count opportunities."""
+    """Frequency, recency and age, refused where they are numbers and do not count opportunities."""
+    if history.most is not None:
+        return history.frequency, history.recency, history.age
     x, last, age = (np.asarray(v, dtype=float) for v in (history.frequency, history.recency, history.age))
     bad = np.flatnonzero((last != np.floor(last)) | (age != np.floor(age)) | (x > last))
     if len(bad):

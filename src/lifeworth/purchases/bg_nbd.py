@@ -9,7 +9,7 @@ import numpy as np
 
 from lifeworth._ops import NUMPY, Array, Ops
 from lifeworth._parameters import Parameter, Theta
-from lifeworth.purchases.base import History, PurchaseModel
+from lifeworth.purchases.base import History, PurchaseModel, along, poisson_path
 from lifeworth.purchases.customers import (
     DROPOUT,
     DROPOUT_POLARIZATION,
@@ -44,6 +44,7 @@ class BGNBD(PurchaseModel):
     """
 
     source = "Fader, Hardie & Lee (2005), Marketing Science 24(2), 275-284"
+    varying = ("purchase_rate", "dropout")
     first_may_be_last: ClassVar[int] = 0
     """Occasions to leave before the first repeat purchase."""
 
@@ -66,9 +67,7 @@ class BGNBD(PurchaseModel):
     def ahead(self, history: History, theta: Theta, horizons: Array) -> Array:
         """The mean over the posterior of rate and dropout, both conjugate; by `purchases_until_dropout`."""
         shape, rate, a, b = np.broadcast_arrays(*self._posterior(history, theta))
-        times = np.asarray(horizons)
-        times = times.reshape(len(times), *(1,) * (shape.ndim - 1), -1) / rate
-        return purchases_until_dropout(a, b, shape, times)
+        return purchases_until_dropout(a, b, shape, along(np.asarray(horizons), shape) / rate)
 
     def draw_history(self, age: Array, theta: Theta, rng: np.random.Generator) -> History:
         """Purchases of each customer as uniform times in its age, cut off at the one after which it left."""
@@ -79,9 +78,9 @@ class BGNBD(PurchaseModel):
         last = age * rng.beta(np.maximum(x, 1), made - np.minimum(x, made) + 1)
         return History(x, np.where(x > 0, last, 0.0), np.broadcast_to(age, x.shape))
 
-    def _draw_ahead(self, history: History, theta: Theta, horizon: Array, rng: np.random.Generator) -> Array:
-        shape, rate, a, b = np.broadcast_arrays(*self._posterior(history, theta), horizon)[:4]
-        made = rng.poisson(rng.gamma(shape, 1 / rate) * horizon)
+    def _draw_ahead(self, history: History, theta: Theta, horizons: Array, rng: np.random.Generator) -> Array:
+        shape, rate, a, b = np.broadcast_arrays(*self._posterior(history, theta), horizons[0])[:4]
+        made = poisson_path(rng.gamma(shape, 1 / rate), along(horizons, shape), rng)
         return np.minimum(made, occasions_until_dropout(rng.beta(a, b), rng))
 
     def _posterior(self, history: History, theta: Theta) -> tuple[Array, Array, Array, Array]:

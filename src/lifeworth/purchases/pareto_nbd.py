@@ -9,7 +9,7 @@ import numpy as np
 
 from lifeworth._ops import NUMPY, Array, Ops, column
 from lifeworth._parameters import Parameter, Theta
-from lifeworth.purchases.base import History, PurchaseModel, log_sum_exp
+from lifeworth.purchases.base import History, PurchaseModel, along, log_sum_exp, poisson_path
 from lifeworth.purchases.customers import PURCHASE_RATE, RATE_VARIATION, gamma_of
 
 FIRST_YEAR_DROPOUT = Parameter(
@@ -43,6 +43,7 @@ class ParetoNBD(PurchaseModel):
     """
 
     source = "Schmittlein, Morrison & Colombo (1987), Management Science 33(1), 1-24"
+    varying = ("purchase_rate", "first_year_dropout")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -71,8 +72,7 @@ class ParetoNBD(PurchaseModel):
         r, alpha, s, beta = _classic(theta)
         rate, left = (r + history.frequency) / (alpha + history.age), beta + history.age
         mean = np.broadcast_arrays(rate * left, s)[0]
-        times = np.asarray(horizons)
-        log_grown = np.log1p(times.reshape(len(times), *(1,) * (mean.ndim - 1), -1) / left)
+        log_grown = np.log1p(along(np.asarray(horizons), mean) / left)
         near = np.where(np.abs(s - 1) < 1e-12, 1e-12, s - 1)
         return mean * -np.expm1(-near * log_grown) / near
 
@@ -84,12 +84,13 @@ class ParetoNBD(PurchaseModel):
         last = active * rng.beta(np.maximum(x, 1), 1)
         return History(x, np.where(x > 0, last, 0.0), age)
 
-    def _draw_ahead(self, history: History, theta: Theta, horizon: Array, rng: np.random.Generator) -> Array:
+    def _draw_ahead(self, history: History, theta: Theta, horizons: Array, rng: np.random.Generator) -> Array:
         r, alpha, s, beta = _classic(theta)
         shape, rate, s, left = np.broadcast_arrays(
-            r + history.frequency, alpha + history.age, s, beta + history.age, horizon
+            r + history.frequency, alpha + history.age, s, beta + history.age, horizons[0]
         )[:4]
-        return rng.poisson(rng.gamma(shape, 1 / rate) * np.minimum(horizon, _lifetime(s, left, rng)))
+        active = np.minimum(along(horizons, shape), _lifetime(s, left, rng))
+        return poisson_path(rng.gamma(shape, 1 / rate), active, rng)
 
     @staticmethod
     def from_classic(r: Array, alpha: Array, s: Array, beta: Array, *, units_per_year: float = 1.0) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import numpy as np
 
@@ -78,6 +79,7 @@ class GammaGamma:
     [35.17, 24.65]
     """
 
+    varying: ClassVar[tuple[str, ...]] = ("mean_spend",)
     source = "Colombo & Jiang (1999), J. Interactive Marketing 13(3); Fader, Hardie & Lee (2005), J. Mktg Res. 42(4)"
 
     @property

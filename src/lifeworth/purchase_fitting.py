@@ -1,0 +1,221 @@
+"""Fitting customers without a contract: from a purchase table to posterior draws, with a verdict."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from lifeworth._ops import Array
+from lifeworth._parameters import Priors, Theta
+from lifeworth._version import __version__
+from lifeworth.bayes.centre import centring
+from lifeworth.bayes.diagnose import diagnose
+from lifeworth.bayes.purchases import compiled_drift, compiled_rows
+from lifeworth.bayes.sample import sample
+from lifeworth.errors import DiagnosticsWarning, FitError
+from lifeworth.ledger import PurchaseTable
+from lifeworth.model import Pooling, freeze_priors
+from lifeworth.purchases import BGNBD, GammaGamma, History, PurchaseModel, Spend
+from lifeworth.results import Diagnostics, SamplerOptions
+from lifeworth.transactional.checks import purchase_notes
+from lifeworth.transactional.drift import Buckets, observed_buckets
+from lifeworth.transactional.model import (
+    CustomerIndex,
+    CustomerShape,
+    TransactionalModel,
+    linked,
+    merged_rows,
+    merged_spend,
+    opportunities,
+)
+from lifeworth.transactional.results import PurchaseFit
+
+_DRAWS = 100
+
+
+def fit_purchases(
+    table: PurchaseTable,
+    *,
+    purchases: PurchaseModel = BGNBD(),
+    spend: GammaGamma | None = GammaGamma(),
+    pooling: Pooling = "partial",
+    drift: bool = True,
+    priors: Priors | None = None,
+    seed: int | None = None,
+    sampler: SamplerOptions = SamplerOptions(),
+) -> PurchaseFit:
+    """Posterior of the purchases of customers without a contract, of their spend, and of drift over the calendar.
+
+    Parameters
+    ----------
+    table : PurchaseTable
+        Distinct histories; the cost depends on these, not on the customers behind them.
+    purchases : PurchaseModel
+        The law of repeat purchases and of leaving.
+    spend : GammaGamma, optional
+        The law of spend per purchase; None fits purchases only.
+    pooling : {"partial", "complete", "none"}
+        Cohorts and segments deviate from a common rate, dropout and mean spend, and share what they have in common;
+        are taken as one; or are each fitted alone.
+    drift : bool
+        Whether the purchase rate drifts over the calendar, by the walk of the churn models: repeat purchases by
+        bucket, over those that the purchase model expects at its posterior mean, follow a walk that goes on after
+        as_of. Without it the bands of a forecast do not hold. Not fitted below three buckets.
+    priors : mapping of str to (low, high), optional
+        90% intervals in natural units, by parameter, in place of the model's own.
+    seed : int, optional
+        As in `fit`.
+    sampler : SamplerOptions
+        How NUTS is run.
+
+    Returns
+    -------
+    PurchaseFit
+
+    Raises
+    ------
+    DefinitionError
+        A prior names no parameter; a row has more purchases than opportunities (BGBB).
+    FitError
+        Nobody came back, or the sampler cannot start.
+
+    Warns
+    -----
+    SpendWarning, TimingWarning, CalendarWarning, SeasonWarning, ShortHistoryWarning
+        What the reader must know of the table: an assumption of the models that it refutes.
+    DiagnosticsWarning
+        The draws are not to be relied on.
+    """
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+    model = TransactionalModel(purchases, spend, pooling, drift, freeze_priors(priors))
+    index = CustomerIndex.of(table, model)
+    model.check(index.shape)
+    draws, diagnostics = PurchaseJob(table, index, model, seed, sampler).run()
+    said = []
+    if diagnostics.verdict == "FAIL":
+        text = f"{diagnostics}. Draw more, tighten the priors or pool completely before using a number of it."
+        said.append(_warn(DiagnosticsWarning, text))
+    found = PurchaseFit(model, table, index, draws, diagnostics, seed, sampler, version=__version__)
+    said += [_warn(kind, text) for kind, text in purchase_notes(found)]
+    return replace(found, notes=tuple(said))
+
+
+def _warn(kind: type[Warning], text: str) -> str:
+    warnings.warn(text, kind, stacklevel=3)
+    return f"{kind.__name__}: {text}"
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseJob:
+    """One table and one model, on the way to draws."""
+
+    table: PurchaseTable
+    index: CustomerIndex
+    model: TransactionalModel
+    seed: int
+    options: SamplerOptions
+
+    def run(self) -> tuple[dict[str, xr.Dataset], Diagnostics]:
+        """Draws of every part, and their diagnostics."""
+        if not (self.table.frame["frequency"] > 0).any():
+            raise FitError("nobody in the table came back: nothing can be learnt of repeat purchases.")
+        results = {"purchases": self._rows("purchases", 0)}
+        if self.model.spend is not None:
+            if self.table.spend.empty:
+                raise FitError("no repeat purchase of the table was paid for: fit with spend=None.")
+            results["spend"] = self._rows("spend", 1)
+        if self.model.drift:
+            buckets = self.buckets(results["purchases"][0])
+            if buckets is not None:
+                results["drift"] = self.drift(buckets, self.table.years_per_bucket)
+        draws = {part: dataset for part, (dataset, _) in results.items()}
+        return draws, Diagnostics(diagnose(draws, {part: n for part, (_, n) in results.items()}))
+
+    def buckets(self, purchases: xr.Dataset) -> Buckets | None:
+        """Actual and expected purchases by bucket, expected at thinned draws."""
+        every = purchases.sizes["chain"] * purchases.sizes["draw"]
+        known = PurchaseFit(
+            self.model, self.table, self.index, {"purchases": purchases}, _UNKNOWN, self.seed, self.options
+        )
+        theta = known.theta("purchases", thin=max(1, every // _DRAWS))
+        return observed_buckets(self.model.purchases, self.table, self.index, theta)
+
+    def _rows(self, part: str, stream: int) -> tuple[xr.Dataset, int]:
+        every = self.table.spend if part == "spend" else self.table.frame
+        segment, cohort = self.index.positions(every)
+        rows = self.table.spend_history if part == "spend" else opportunities(self.model.purchases, self.table)
+        customers = every["customers"].to_numpy(dtype=float)
+        if self.model.pooling != "none":
+            return self.sample_rows(part, rows, customers, (segment, cohort), stream)
+        found, alone = [], replace(self, index=replace(self.index, shape=replace(self.index.shape, segments=1, cohorts=1)))
+        for c in range(len(self.index.cohorts)):
+            for s in range(len(self.index.segments)):
+                own = (cohort == c) & (segment == s)
+                here = np.zeros(int(own.sum()), dtype=np.int64)
+                found.append(alone.sample_rows(part, _only(rows, own), customers[own], (here, here), stream, c, s))
+        return xr.concat([dataset for dataset, _ in found], dim="unit"), sum(n for _, n in found)
+
+    def sample_rows(
+        self, part: str, rows: History | Spend, customers: Array, groups: tuple[Array, Array], *stream: int
+    ) -> tuple[xr.Dataset, int]:
+        """Draws of the parameters of these rows, and divergences; rows that agree are one."""
+        shape, data = self.index.shape, {}
+        groups = groups[0] * (shape.segments > 1), groups[1] * (shape.cohorts > 1)
+        if isinstance(rows, Spend):
+            spend, weight, at = merged_spend(rows, customers, groups)
+            data |= {"frequency": spend.frequency, "mean": spend.mean}
+        else:
+            history, weight, at = merged_rows(rows, customers, groups)
+            data |= {"frequency": history.frequency, "recency": history.recency, "age": history.age}
+        events = dict(zip(("segment", "cohort"), at, strict=True))
+        sizes = {"segment": shape.segments, "cohort": shape.cohorts}
+        data |= {"customers": weight} | {f"{n}_position": events[n] for n, size in sizes.items() if size > 1}
+        parameters = self.model.parameters(part, shape)
+        data |= self._centring(part, shape, data["frequency"], weight, at)
+        return sample(compiled_rows(self.model, part, shape), data, parameters, self._stream(*stream), self.options)
+
+    def _centring(self, part: str, shape: CustomerShape, frequency: Array, weight: Array, at: list[Array]) -> Any:
+        """How far the data pin down each deviation: by the customers, and by those who came back."""
+        own, chosen = self.model.parts[part], {}
+        came_back = weight * np.minimum(frequency, 1.0)
+        for name in own.varying:
+            events = weight if name == own.parameters[0].name and part == "purchases" else came_back
+            p = next(p for p in own.parameters if p.name == name)
+            vectors = tuple(q for q in self.model.parameters(part, shape) if q.name.startswith(f"{name}_"))
+
+            def level(theta: Theta, name: str = name, p: Any = p) -> Array:
+                moved = [theta[f"{name}_{w}"][:, i] for w, i in _levels(at) if f"{name}_{w}" in theta]
+                return linked(p, np.full((1, 1), np.mean(p.plausible))) + sum(moved, np.zeros((1, len(weight))))
+
+            chosen |= centring(vectors, level, events)
+        return chosen
+
+    def drift(self, buckets: Buckets, years_per_bucket: float) -> tuple[xr.Dataset, int]:
+        """Draws of the drift over these buckets, and divergences."""
+        parameters = self.model.drift_parameters(len(buckets.seen), years_per_bucket)
+        counted = buckets.expected > 0
+        data = {"calendar_loading": buckets.loading, "counted": counted.astype(float), "purchases": buckets.seen}
+        data |= {"expected": np.where(counted, buckets.expected, 1.0), "calendar_observed": buckets.moves.astype(float)}
+        data |= centring(parameters, lambda theta: theta["calendar"] @ buckets.loading, buckets.seen / 2)
+        return sample(compiled_drift(parameters), data, parameters, self._stream(2), self.options)
+
+    def _stream(self, *key: int) -> int:
+        return int(np.random.SeedSequence([self.seed, *key]).generate_state(1)[0])
+
+
+_UNKNOWN: Any = None
+
+
+def _levels(at: list[Array]) -> Iterator[tuple[str, Array]]:
+    return zip(("segment", "cohort"), at, strict=True)
+
+
+def _only(rows: History | Spend, own: Array) -> History | Spend:
+    if isinstance(rows, Spend):
+        return Spend(rows.frequency[own], rows.mean[own])
+    return History(rows.frequency[own], rows.recency[own], rows.age[own])

@@ -1,0 +1,210 @@
+"""What the customers of a fit will buy: expected and drawn, interval by interval after as_of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from lifeworth._ops import Array
+from lifeworth._parameters import Theta
+from lifeworth.purchases import History, Spend
+from lifeworth.results import theta_of
+from lifeworth.transactional.drift import bucket_length, factors_ahead, observed_buckets
+from lifeworth.transactional.model import counts, draws_of, per_year
+from lifeworth.transactional.results import PurchaseFit
+
+_CELLS: Final = 3_000_000
+"""Numbers held at once, intervals x draws x rows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Who:
+    """Customers in rows: their histories and spend, how many, and the unit that each row belongs to.
+
+    `unit` are columns of the parameters.
+    """
+
+    history: History
+    spend: Spend
+    spenders: Array
+    customers: Array
+    unit: Array
+
+    def each(self) -> Who:
+        """One row a customer; of a row's customers the first `spenders` have its spend, the others none."""
+        n = self.customers.astype(np.int64)
+        at = np.repeat(np.arange(len(n)), n)
+        place = np.arange(len(at)) - np.repeat(np.cumsum(n) - n, n)
+        paid = place < self.spenders[at]
+        h, one = self.history, np.ones(len(at))
+        spend = Spend(np.where(paid, self.spend.frequency[at], 0.0), np.where(paid, self.spend.mean[at], 0.0))
+        return Who(History(h.frequency[at], h.recency[at], h.age[at]), spend, paid * one, one, self.unit[at])
+
+
+def known_customers(fit: PurchaseFit) -> Who:
+    """The customers of the table, by distinct history."""
+    frame = fit.table.frame
+    spenders = frame["spenders"].to_numpy(dtype=float)
+    frequency = np.where(spenders > 0, frame["frequency"].to_numpy(dtype=float), 0.0)
+    mean = frame["spend"].to_numpy() / np.maximum(spenders * frequency, 1.0)
+    return Who(fit.history, Spend(frequency, mean), spenders, fit.table.customers, fit.unit_of(frame))
+
+
+def new_customers(counts_by_unit: Array) -> Who:
+    """Customers on the day of their first purchase, so many in each unit."""
+    n = len(counts_by_unit)
+    nothing = np.zeros(n)
+    return Who(History.none(n), Spend(nothing, nothing), nothing, counts_by_unit, np.arange(n))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clock:
+    """Intervals after as_of, and the drift in each.
+
+    Attributes
+    ----------
+    edges : array (m,)
+        Ends of the intervals in the unit of the model; the first begins at as_of.
+    years : array (m,)
+        When the purchases of an interval fall: its middle, or for opportunities its end.
+    expected, drawn : array (draws, m)
+        Factors on the purchases of an interval: their expectation, and one future each.
+    """
+
+    edges: Array
+    years: Array
+    expected: Array
+    drawn: Array
+
+
+def clock(fit: PurchaseFit, edges: Array, rng: np.random.Generator, *, thin: int = 1) -> Clock:
+    """The drift of a fit over these intervals; factors of one where it has none."""
+    model = fit.model.purchases
+    starts = np.concatenate([[0.0], edges[:-1]])
+    years = edges / per_year(model) if counts(model) else (starts + edges) / 2
+    draws = fit.draws["purchases"].isel(draw=slice(None, None, thin)).sizes
+    flat = np.ones((draws["chain"] * draws["draw"], len(edges)))
+    if "drift" not in fit.draws:
+        return Clock(edges, years, flat, flat)
+    wide = max(1, fit.draws["purchases"].sizes["draw"] * draws["chain"] // 100)
+    buckets = observed_buckets(model, fit.table, fit.index, fit.theta("purchases", thin=wide))
+    assert buckets is not None
+    length = bucket_length(model, fit.table)
+    ahead = int(np.ceil(edges[-1] / length - 1e-9))
+    theta = theta_of(fit.draws["drift"].isel(draw=slice(None, None, thin)))
+    found = [_averaged(f, length, starts, edges) for f in factors_ahead(theta, buckets, ahead, rng)]
+    return Clock(edges, years, *found)
+
+
+def _averaged(factors: Array, length: float, starts: Array, ends: Array) -> Array:
+    """Mean of the factors of consecutive buckets over each interval, (draws, intervals)."""
+    at = np.arange(factors.shape[1] + 1) * length
+    total = np.concatenate([np.zeros((len(factors), 1)), np.cumsum(factors * length, axis=1)], axis=1)
+    weights = np.array([_between(at, x) for x in ends]) - np.array([_between(at, x) for x in starts])
+    return (total @ weights.T) / (ends - starts)
+
+
+def _between(at: Array, x: float) -> Array:
+    """Weights that interpolate linearly between points."""
+    found = np.zeros(len(at))
+    i = int(np.clip(np.searchsorted(at, x) - 1, 0, len(at) - 2))
+    share = (x - at[i]) / (at[i + 1] - at[i])
+    found[i], found[i + 1] = 1 - share, share
+    return found
+
+
+def value_edges(horizon: float) -> Array:
+    """Ends of intervals up to a horizon in years: short at first, and never above one year; 12 months among them."""
+    ends = np.array([1 / 12, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0])
+    ends = np.concatenate([ends, np.arange(3.0, horizon + 1)])
+    return np.unique(np.append(ends[ends < horizon], horizon))
+
+
+def expected_ahead(
+    fit: PurchaseFit, who: Who, theta: Theta, spend: Theta | None, clock: Clock
+) -> Iterator[tuple[slice, Array, Array, Array]]:
+    """Expectations by unit, in blocks of draws.
+
+    Yields
+    ------
+    (slice, array (block, units), array (intervals, block, units), array (intervals, block, units))
+        Draws of the block, active customers, purchases, and money before margin (none without spend).
+    """
+    model, units = fit.model.purchases, next(iter(theta.values())).shape[1]
+    keys, at = np.unique(
+        np.column_stack([who.unit, who.history.frequency, who.history.age]), axis=0, return_inverse=True
+    )
+    unit = keys[:, 0].astype(np.int64)
+    active = History(keys[:, 1], np.where(keys[:, 1] > 0, keys[:, 2], 0.0), keys[:, 2])
+    to_key, to_unit = _adder(at.ravel(), len(keys)), _adder(unit, units)
+    block = max(1, _CELLS // (len(clock.edges) * len(keys) + 30 * len(who.unit)))
+    for start in range(0, draws_of(theta), block):
+        part = slice(start, min(start + block, draws_of(theta)))
+        alive = model.probability_alive(who.history, _columns(theta, part, who.unit)) * who.customers
+        later = model.ahead(active, _columns(theta, part, unit), clock.edges[:, None])
+        steps = np.diff(later, axis=0, prepend=0.0) * clock.expected[part].T[:, :, None]
+        money = np.zeros((len(clock.edges), alive.shape[0], units))
+        if spend is not None:
+            level = _mean_level(fit, who, _columns(spend, part, who.unit))
+            money = (steps * (alive * level @ to_key)) @ to_unit
+        yield part, (alive @ to_key) @ to_unit, (steps * (alive @ to_key)) @ to_unit, money
+
+
+def drawn_ahead(
+    fit: PurchaseFit, who: Who, theta: Theta, spend: Theta | None, clock: Clock, rng: np.random.Generator
+) -> Iterator[tuple[slice, Array, Array, Array]]:
+    """One future of every customer and draw, as `expected_ahead` yields expectations.
+
+    Purchases follow the purchase model; where the drift's factor is below one each purchase is kept with that
+    probability, above one as many more are added at random. A customer pays around a level drawn once per draw.
+    """
+    model, units = fit.model.purchases, next(iter(theta.values())).shape[1]
+    each = who.each()
+    block = max(1, _CELLS // max(len(clock.edges) * len(each.unit), 1))
+    for start in range(0, draws_of(theta), block):
+        part = slice(start, min(start + block, draws_of(theta)))
+        own = _columns(theta, part, each.unit)
+        alive = rng.random((part.stop - start, len(each.unit))) < model.probability_alive(each.history, own)
+        path = model.draw_path(each.history, own, clock.edges[:, None], rng)
+        steps = np.diff(np.broadcast_to(path, (len(clock.edges), *alive.shape)), axis=0, prepend=0.0)
+        k, d, i = np.nonzero(steps)
+        factor = clock.drawn[part][d, k]
+        made = steps[k, d, i].astype(np.int64)
+        made = rng.binomial(made, np.minimum(factor, 1.0)) + rng.poisson(made * np.maximum(factor - 1.0, 0.0))
+        money = np.zeros(len(made))
+        if spend is not None and fit.model.spend is not None:
+            paying = _columns(spend, part, each.unit)
+            level = np.broadcast_to(fit.model.spend.draw_level(each.spend, paying, rng), alive.shape)[d, i]
+            within = np.broadcast_to(paying["within_variation"], alive.shape)[d, i]
+            money = fit.model.spend.draw_total(made, level, {**_first(paying), "within_variation": within}, rng)
+        shape = (len(clock.edges), alive.shape[0], units)
+        place = np.ravel_multi_index((k, d, each.unit[i]), shape)
+        purchases, paid = (np.bincount(place, v, int(np.prod(shape))).reshape(shape) for v in (made, money))
+        yield part, alive @ _adder(each.unit, units), purchases, paid
+
+
+def _mean_level(fit: PurchaseFit, who: Who, spend: Theta) -> Array:
+    """Expected spend per purchase, the mean over each row's customers; linear in their means, so exact."""
+    law = fit.spend_law
+    share = who.spenders / np.maximum(who.customers, 1.0)
+    nothing = Spend(np.zeros(1), np.zeros(1))
+    return share * law.expected_spend(who.spend, spend) + (1 - share) * law.expected_spend(nothing, spend)
+
+
+def _columns(theta: Theta, part: slice, unit: Array) -> dict[str, Array]:
+    return {name: np.asarray(values)[part][:, unit] for name, values in theta.items()}
+
+
+def _first(theta: Theta) -> dict[str, Array]:
+    """Any values, for what a definition asks for and does not use."""
+    return {name: values.ravel()[:1] for name, values in theta.items()}
+
+
+def _adder(at: Array, size: int) -> Array:
+    """Matrix that adds up columns by position."""
+    found = np.zeros((len(at), size))
+    found[np.arange(len(at)), at] = 1.0
+    return found
