@@ -48,8 +48,8 @@ def made_fit():
             "spend": dataset(around(GammaGamma.from_classic(6.2496, 3.7442, 15.4435), sd, rng)),
         }
         if drift:
-            walk = np.zeros((CHAINS * DRAWS, 11))
-            walk[:, -1] = level
+            walk = steps * rng.standard_normal((CHAINS * DRAWS, 11))
+            walk[:, -1] += level
             known = {"calendar_sd": steps, "calendar_momentum": 0.2, "extra_variance": 1.0}
             draws["drift"] = dataset(around(known, 0.0, rng) | {"calendar": walk})
         model = TransactionalModel(BGNBD(), GammaGamma(), pooling="complete", drift=drift)

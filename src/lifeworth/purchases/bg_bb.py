@@ -79,7 +79,7 @@ class BGBB(PurchaseModel):
         each = _log_ratio(column(alpha), column(beta), bought, missed - bought, ops)
         each = each + _log_ratio(column(gamma), column(delta), left, missed, ops)
         each = ops.where(last[:, None] + terms < age[:, None], each, -np.inf)
-        each = ops.where((age == last)[:, None], 0.0, each)
+        each = ops.where((age > last)[:, None], each, 0.0)
         return active, ops.where(age > last, log_sum_exp(each, ops), -np.inf)
 
     def ahead(self, history: History, theta: Theta, horizons: Array) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy import sparse
 
 from lifeworth._ops import Array
 from lifeworth._parameters import Theta
@@ -24,7 +25,7 @@ _CELLS: Final = 3_000_000
 class Who:
     """Customers in rows: their histories and spend, how many, and the unit that each row belongs to.
 
-    `unit` are columns of the parameters.
+    `unit` are columns of the parameters; sums are given for each of the `groups` that `group` counts.
     """
 
     history: History
@@ -32,6 +33,8 @@ class Who:
     spenders: Array
     customers: Array
     unit: Array
+    group: Array
+    groups: int
 
     def each(self) -> Who:
         """One row a customer; of a row's customers the first `spenders` have its spend, the others none."""
@@ -41,23 +44,23 @@ class Who:
         paid = place < self.spenders[at]
         h, one = self.history, np.ones(len(at))
         spend = Spend(np.where(paid, self.spend.frequency[at], 0.0), np.where(paid, self.spend.mean[at], 0.0))
-        return Who(History(h.frequency[at], h.recency[at], h.age[at]), spend, paid * one, one, self.unit[at])
+        return Who(History(h.frequency[at], h.recency[at], h.age[at]), spend, paid * one, one, self.unit[at], self.group[at], self.groups)
 
 
 def known_customers(fit: PurchaseFit) -> Who:
     """The customers of the table, by distinct history."""
     frame = fit.table.frame
-    spenders = frame["spenders"].to_numpy(dtype=float)
+    spenders, unit = frame["spenders"].to_numpy(dtype=float), fit.unit_of(frame)
     frequency = np.where(spenders > 0, frame["frequency"].to_numpy(dtype=float), 0.0)
     mean = frame["spend"].to_numpy() / np.maximum(spenders * frequency, 1.0)
-    return Who(fit.history, Spend(frequency, mean), spenders, fit.table.customers, fit.unit_of(frame))
+    return Who(fit.history, Spend(frequency, mean), spenders, fit.table.customers, unit, unit, len(fit.units))
 
 
 def new_customers(counts_by_unit: Array) -> Who:
     """Customers on the day of their first purchase, so many in each unit."""
     n = len(counts_by_unit)
     nothing = np.zeros(n)
-    return Who(History.none(n), Spend(nothing, nothing), nothing, counts_by_unit, np.arange(n))
+    return Who(History.none(n), Spend(nothing, nothing), nothing, counts_by_unit, np.arange(n), np.arange(n), n)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,31 +129,30 @@ def value_edges(horizon: float) -> Array:
 def expected_ahead(
     fit: PurchaseFit, who: Who, theta: Theta, spend: Theta | None, clock: Clock
 ) -> Iterator[tuple[slice, Array, Array, Array]]:
-    """Expectations by unit, in blocks of draws.
+    """Expectations by group, in blocks of draws.
 
     Yields
     ------
-    (slice, array (block, units), array (intervals, block, units), array (intervals, block, units))
+    (slice, array (block, groups), array (intervals, block, groups), array (intervals, block, groups))
         Draws of the block, active customers, purchases, and money before margin (none without spend).
     """
-    model, units = fit.model.purchases, next(iter(theta.values())).shape[1]
-    keys, at = np.unique(
-        np.column_stack([who.unit, who.history.frequency, who.history.age]), axis=0, return_inverse=True
-    )
-    unit = keys[:, 0].astype(np.int64)
-    active = History(keys[:, 1], np.where(keys[:, 1] > 0, keys[:, 2], 0.0), keys[:, 2])
-    to_key, to_unit = _adder(at.ravel(), len(keys)), _adder(unit, units)
+    model = fit.model.purchases
+    same = np.column_stack([who.unit, who.group, who.history.frequency, who.history.age])
+    keys, at = np.unique(same, axis=0, return_inverse=True)
+    unit, age = keys[:, 0].astype(np.int64), keys[:, 3]
+    active = History(keys[:, 2], np.where(keys[:, 2] > 0, age, 0.0), age)
+    to_key, to_group = _adder(at.ravel(), len(keys)), _adder(keys[:, 1].astype(np.int64), who.groups).toarray()
     block = max(1, _CELLS // (len(clock.edges) * len(keys) + 30 * len(who.unit)))
     for start in range(0, draws_of(theta), block):
         part = slice(start, min(start + block, draws_of(theta)))
         alive = model.probability_alive(who.history, _columns(theta, part, who.unit)) * who.customers
         later = model.ahead(active, _columns(theta, part, unit), clock.edges[:, None])
         steps = np.diff(later, axis=0, prepend=0.0) * clock.expected[part].T[:, :, None]
-        money = np.zeros((len(clock.edges), alive.shape[0], units))
+        money = np.zeros((len(clock.edges), alive.shape[0], who.groups))
         if spend is not None:
             level = _mean_level(fit, who, _columns(spend, part, who.unit))
-            money = (steps * (alive * level @ to_key)) @ to_unit
-        yield part, (alive @ to_key) @ to_unit, (steps * (alive @ to_key)) @ to_unit, money
+            money = (steps * (alive * level @ to_key)) @ to_group
+        yield part, (alive @ to_key) @ to_group, (steps * (alive @ to_key)) @ to_group, money
 
 
 def drawn_ahead(
@@ -161,7 +163,7 @@ def drawn_ahead(
     Purchases follow the purchase model; where the drift's factor is below one each purchase is kept with that
     probability, above one as many more are added at random. A customer pays around a level drawn once per draw.
     """
-    model, units = fit.model.purchases, next(iter(theta.values())).shape[1]
+    model, groups = fit.model.purchases, who.groups
     each = who.each()
     block = max(1, _CELLS // max(len(clock.edges) * len(each.unit), 1))
     for start in range(0, draws_of(theta), block):
@@ -180,10 +182,10 @@ def drawn_ahead(
             level = np.broadcast_to(fit.model.spend.draw_level(each.spend, paying, rng), alive.shape)[d, i]
             within = np.broadcast_to(paying["within_variation"], alive.shape)[d, i]
             money = fit.model.spend.draw_total(made, level, {**_first(paying), "within_variation": within}, rng)
-        shape = (len(clock.edges), alive.shape[0], units)
-        place = np.ravel_multi_index((k, d, each.unit[i]), shape)
+        shape = (len(clock.edges), alive.shape[0], groups)
+        place = np.ravel_multi_index((k, d, each.group[i]), shape)
         purchases, paid = (np.bincount(place, v, int(np.prod(shape))).reshape(shape) for v in (made, money))
-        yield part, alive @ _adder(each.unit, units), purchases, paid
+        yield part, alive @ _adder(each.group, groups), purchases, paid
 
 
 def _mean_level(fit: PurchaseFit, who: Who, spend: Theta) -> Array:
@@ -203,8 +205,6 @@ def _first(theta: Theta) -> dict[str, Array]:
     return {name: values.ravel()[:1] for name, values in theta.items()}
 
 
-def _adder(at: Array, size: int) -> Array:
+def _adder(at: Array, size: int) -> sparse.csr_array:
     """Matrix that adds up columns by position."""
-    found = np.zeros((len(at), size))
-    found[np.arange(len(at)), at] = 1.0
-    return found
+    return sparse.csr_array((np.ones(len(at)), (np.arange(len(at)), at)), shape=(len(at), size))

@@ -17,7 +17,9 @@ from lifeworth.purchases import History, PurchaseModel
 from lifeworth.transactional.model import WALK, CustomerIndex, counts, opportunities, per_year
 
 FUTURES: Final = 100
-"""Futures of the walk over which its factor is scaled to its expectation."""
+"""Half the futures of the walk over which its factor is scaled to its expectation."""
+
+_RECENT: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +128,8 @@ def factors_ahead(
     """Factors on the purchase rate in the buckets after as_of, by draw: their expectation, and one future each.
 
     The expectation carries the walk on without innovations, momentum included. Futures are scaled so that their mean
-    is that: not knowing the level adds no purchases by itself.
+    is that: not knowing the level adds no purchases by itself. Each future also has the noise of its buckets, whose
+    counts vary more than a Poisson count does, at the size of the last four.
 
     Returns
     -------
@@ -141,4 +144,6 @@ def factors_ahead(
     futures = last + np.cumsum(walked(z, stand, share, WALK.reaction), axis=-1)
     grown = np.exp(np.clip(futures - still, -3.0, 3.0))
     mean = np.exp(still)
-    return mean, mean * grown[0] / grown.mean(axis=0)
+    size = np.broadcast_to(buckets.expected[-_RECENT:].mean() / theta["extra_variance"], mean.shape)
+    noise = rng.gamma(size) / size
+    return mean, mean * noise * grown[0] / grown.mean(axis=0)
