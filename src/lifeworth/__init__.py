@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lifeworth.backtesting.backtest import backtest
     from lifeworth.backtesting.fit_table import FitTable, fit_many, stacked_value
     from lifeworth.backtesting.scoreboard import Scoreboard, scoreboard
-    from lifeworth.calibration import Calibration, calibrate
+    from lifeworth.calibration import Calibration, calibrate, calibrate_purchases
     from lifeworth.causes import lost_by_cause
     from lifeworth.churn import (
         BetaDiscreteWeibull,
@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     from lifeworth.scoring import score
     from lifeworth.shape_check import TenureCheck, tenure_check
     from lifeworth.store import load
+    from lifeworth.backtesting.tracking import by_frequency, track
+    from lifeworth.purchase_fitting import fit_purchases
+    from lifeworth.transactional.checks import calendar_check, spend_check, timing_check
+    from lifeworth.transactional.comparison import PurchaseComparison, compare_purchases
+    from lifeworth.transactional.results import PurchaseFit
+    from lifeworth.transactional.value import PurchaseValuation, value_purchases
     from lifeworth.valuation import Valuation
     from lifeworth.valuing import value
 
@@ -48,7 +54,7 @@ _HOME = {
     "lifeworth": ("formulas", "plot"),
     "lifeworth._version": ("__version__",),
     "lifeworth.backtesting.backtest": ("backtest",),
-    "lifeworth.calibration": ("Calibration", "calibrate"),
+    "lifeworth.calibration": ("Calibration", "calibrate", "calibrate_purchases"),
     "lifeworth.causes": ("lost_by_cause",),
     "lifeworth.churn": (
         "BetaDiscreteWeibull",
@@ -97,6 +103,12 @@ _HOME = {
     "lifeworth.scoring": ("score",),
     "lifeworth.shape_check": ("TenureCheck", "tenure_check"),
     "lifeworth.store": ("load",),
+    "lifeworth.backtesting.tracking": ("by_frequency", "track",),
+    "lifeworth.purchase_fitting": ("fit_purchases",),
+    "lifeworth.transactional.checks": ("calendar_check", "spend_check", "timing_check",),
+    "lifeworth.transactional.comparison": ("PurchaseComparison", "compare_purchases",),
+    "lifeworth.transactional.results": ("PurchaseFit",),
+    "lifeworth.transactional.value": ("PurchaseValuation", "value_purchases",),
     "lifeworth.valuation": ("Valuation",),
     "lifeworth.valuing": ("value",),
 }
@@ -134,8 +146,11 @@ __all__ = [
     "Lomax",
     "ParetoNBD",
     "Piecewise",
+    "PurchaseComparison",
+    "PurchaseFit",
     "PurchaseModel",
     "PurchaseTable",
+    "PurchaseValuation",
     "Renewal",
     "SamplerOptions",
     "Saturating",
@@ -151,11 +166,16 @@ __all__ = [
     "Valuation",
     "__version__",
     "backtest",
+    "by_frequency",
+    "calendar_check",
     "calibrate",
+    "calibrate_purchases",
     "compare",
+    "compare_purchases",
     "datasets",
     "fit",
     "fit_many",
+    "fit_purchases",
     "formulas",
     "load",
     "lost_by_cause",
@@ -165,9 +185,13 @@ __all__ = [
     "prior_predictive",
     "score",
     "scoreboard",
+    "spend_check",
     "stacked_value",
     "tenure_check",
+    "timing_check",
+    "track",
     "value",
+    "value_purchases",
 ]
 
 

@@ -17,8 +17,9 @@ from lifeworth.ledger import PurchaseTable
 from lifeworth.model import Pooling
 from lifeworth.purchases import GammaGamma, History, PurchaseModel, Spend
 
-WALK: Final = CalendarWalk()
-"""The law of the drift of purchases over calendar time: that of churn."""
+WALK: Final = CalendarWalk(reaction=0.0)
+"""The law of the drift of purchases over calendar time: that of churn, at one variance. A table of purchases has too few
+buckets to follow a variance that changes."""
 _SPREAD: Final = (0.0, 0.6)
 
 
