@@ -1,7 +1,8 @@
 """Customers without a contract, held out and beside pymc-marketing 1.3.0: `purchases.py [holdouts|peer] ...`.
 
-`holdouts`: would the bands have held? CDNOW (all customers, weeks 40 to 78), donations (2002-2006, BG/BB), madrigal (the
-last four quarters, BG/BB), each with and without drift over the calendar. The last two read `../shared/data`.
+`holdouts`: would the bands have held? CDNOW (all customers, weeks 40 to 78), donations (2002-2006, BG/BB),
+madrigal (the last four quarters, BG/BB), each with and without drift over the calendar. The last two read
+`../shared/data`.
 `peer`: BG/NBD on CDNOW here and in the peer's environment, which `peers.py` makes; sample and all customers.
 """
 
@@ -62,8 +63,8 @@ def holdouts() -> None:
     for name, rows, as_of, origin, options, model in books():
         with warnings.catch_warnings(action="ignore"):
             ledger = Ledger.from_transactions(rows, as_of=as_of)
-            origin = origin or (pd.Timestamp(as_of) - pd.Timedelta(days=4 * 91)).date()
-            table = ledger.purchase_table(as_of=origin, **options)
+            year_ago = (pd.Timestamp(as_of) - pd.Timedelta(days=4 * 91)).date()
+            table = ledger.purchase_table(as_of=origin or year_ago, **options)
             begun = time.perf_counter()
             pooling = "complete" if table.frame["cohort"].nunique() < 2 else "partial"
             fit = fit_purchases(

@@ -13,7 +13,17 @@ MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 
 HEAVY = {"pymc", "pytensor", "arviz", "nutpie", "matplotlib"}
-MAY_LOAD_HEAVY = {"bayes", "fitting", "purchase_fitting", "prior", "backtesting", "fit_table", "calibration", "jobs", "plot"}
+MAY_LOAD_HEAVY = {
+    "bayes",
+    "fitting",
+    "purchase_fitting",
+    "prior",
+    "backtesting",
+    "fit_table",
+    "calibration",
+    "jobs",
+    "plot",
+}
 MAY_PRINT = {"cli", "cli.py", "demo.py", "__main__.py"}
 UNSAFE_MODULES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 UNSAFE_CALLS = {("name", "eval"), ("name", "exec"), ("name", "__import__"), ("keyword", "allow_pickle=True")}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lifeworth.backtesting.backtest import backtest
     from lifeworth.backtesting.fit_table import FitTable, fit_many, stacked_value
     from lifeworth.backtesting.scoreboard import Scoreboard, scoreboard
+    from lifeworth.backtesting.tracking import by_frequency, track
     from lifeworth.calibration import Calibration, calibrate, calibrate_purchases
     from lifeworth.causes import lost_by_cause
     from lifeworth.churn import (
@@ -36,13 +37,12 @@ if TYPE_CHECKING:
     from lifeworth.margins import measured_margin
     from lifeworth.point_estimates import point_estimate
     from lifeworth.prior import prior_predictive
+    from lifeworth.purchase_fitting import fit_purchases
     from lifeworth.purchases import BGBB, BGNBD, MBGNBD, GammaGamma, History, ParetoNBD, PurchaseModel, Spend
     from lifeworth.results import Diagnostics, Fit, SamplerOptions
     from lifeworth.scoring import score
     from lifeworth.shape_check import TenureCheck, tenure_check
     from lifeworth.store import load
-    from lifeworth.backtesting.tracking import by_frequency, track
-    from lifeworth.purchase_fitting import fit_purchases
     from lifeworth.transactional.checks import calendar_check, spend_check, timing_check
     from lifeworth.transactional.comparison import PurchaseComparison, compare_purchases
     from lifeworth.transactional.results import PurchaseFit
@@ -103,12 +103,25 @@ _HOME = {
     "lifeworth.scoring": ("score",),
     "lifeworth.shape_check": ("TenureCheck", "tenure_check"),
     "lifeworth.store": ("load",),
-    "lifeworth.backtesting.tracking": ("by_frequency", "track",),
+    "lifeworth.backtesting.tracking": (
+        "by_frequency",
+        "track",
+    ),
     "lifeworth.purchase_fitting": ("fit_purchases",),
-    "lifeworth.transactional.checks": ("calendar_check", "spend_check", "timing_check",),
-    "lifeworth.transactional.comparison": ("PurchaseComparison", "compare_purchases",),
+    "lifeworth.transactional.checks": (
+        "calendar_check",
+        "spend_check",
+        "timing_check",
+    ),
+    "lifeworth.transactional.comparison": (
+        "PurchaseComparison",
+        "compare_purchases",
+    ),
     "lifeworth.transactional.results": ("PurchaseFit",),
-    "lifeworth.transactional.value": ("PurchaseValuation", "value_purchases",),
+    "lifeworth.transactional.value": (
+        "PurchaseValuation",
+        "value_purchases",
+    ),
     "lifeworth.valuation": ("Valuation",),
     "lifeworth.valuing": ("value",),
 }

@@ -36,6 +36,7 @@ from lifeworth.transactional.model import (
 from lifeworth.transactional.results import PurchaseFit
 
 _DRAWS = 100
+_LONGER = 4
 
 
 def fit_purchases(
@@ -152,7 +153,10 @@ class PurchaseJob:
         customers = every["customers"].to_numpy(dtype=float)
         if self.model.pooling != "none":
             return self.sample_rows(part, rows, customers, (segment, cohort), stream)
-        found, alone = [], replace(self, index=replace(self.index, shape=replace(self.index.shape, segments=1, cohorts=1)))
+        found, alone = (
+            [],
+            replace(self, index=replace(self.index, shape=replace(self.index.shape, segments=1, cohorts=1))),
+        )
         for c in range(len(self.index.cohorts)):
             for s in range(len(self.index.segments)):
                 own = (cohort == c) & (segment == s)
@@ -164,7 +168,8 @@ class PurchaseJob:
         self, part: str, rows: History | Spend, customers: Array, groups: tuple[Array, Array], *stream: int
     ) -> tuple[xr.Dataset, int]:
         """Draws of the parameters of these rows, and divergences; rows that agree are one."""
-        shape, data = self.index.shape, {}
+        shape = self.index.shape
+        data: dict[str, Array] = {}
         groups = groups[0] * (shape.segments > 1), groups[1] * (shape.cohorts > 1)
         if isinstance(rows, Spend):
             spend, weight, at = merged_spend(rows, customers, groups)
@@ -181,7 +186,8 @@ class PurchaseJob:
 
     def _centring(self, part: str, shape: CustomerShape, frequency: Array, weight: Array, at: list[Array]) -> Any:
         """How far the data pin down each deviation: by the customers, and by those who came back."""
-        own, chosen = self.model.parts[part], {}
+        own = self.model.parts[part]
+        chosen: dict[str, Array] = {}
         came_back = weight * np.minimum(frequency, 1.0)
         for name in own.varying:
             events = weight if name == own.parameters[0].name and part == "purchases" else came_back
@@ -196,13 +202,15 @@ class PurchaseJob:
         return chosen
 
     def drift(self, buckets: Buckets, years_per_bucket: float) -> tuple[xr.Dataset, int]:
-        """Draws of the drift over these buckets, and divergences."""
+        """Draws of the drift over these buckets, and divergences; every fourth of a longer run, which is cheap."""
         parameters = self.model.drift_parameters(len(buckets.seen), years_per_bucket)
         counted = buckets.expected > 0
         data = {"calendar_loading": buckets.loading, "counted": counted.astype(float), "purchases": buckets.seen}
         data |= {"expected": np.where(counted, buckets.expected, 1.0), "calendar_observed": buckets.moves.astype(float)}
-        data |= centring(parameters, lambda theta: theta["calendar"] @ buckets.loading, buckets.seen / 2)
-        return sample(compiled_drift(parameters), data, parameters, self._stream(2), self.options)
+        data["calendar_centred"] = np.ones(1)  # thousands of purchases pin each bucket down
+        longer = replace(self.options, draws=_LONGER * self.options.draws)
+        draws, divergences = sample(compiled_drift(parameters), data, parameters, self._stream(2), longer)
+        return draws.isel(draw=slice(None, None, _LONGER)).assign_coords(draw=range(self.options.draws)), divergences
 
     def _stream(self, *key: int) -> int:
         return int(np.random.SeedSequence([self.seed, *key]).generate_state(1)[0])

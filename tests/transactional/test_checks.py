@@ -45,8 +45,13 @@ def test_regular_purchases_are_found_with_their_shape(k):
 def test_the_two_gaps_by_hand():
     """10 and 20 days: apart by 10, squared 100; the customer with one repeat tells nothing."""
     rows = pd.DataFrame(
-        {"customer_id": ["a"] * 4 + ["b"] * 2, "date": ["2025-01-01", "2025-01-03", "2025-01-13", "2025-02-02"] + ["2025-01-01", "2025-01-05"]}
-    )  # fmt: skip
+        [
+            (c, f"2025-{day}")
+            for c, days in (("a", "01-01 01-03 01-13 02-02"), ("b", "01-01 01-05"))
+            for day in days.split()
+        ],
+        columns=["customer_id", "date"],
+    )
     table = Ledger.from_transactions(rows.assign(amount=1.0), as_of="2025-03-01").purchase_table()
     assert table.gaps.to_numpy().tolist() == [[30, 1, 100]]
     assert timing_check(table).customers == 1

@@ -31,7 +31,9 @@ def table():
     return ledger.purchase_table(cohort="month", as_of=book.calibration_end)
 
 
-@pytest.mark.parametrize("own", [*(made() for made in PURCHASES.values()), GammaGamma()], ids=lambda own: type(own).__name__)
+@pytest.mark.parametrize(
+    "own", [*(made() for made in PURCHASES.values()), GammaGamma()], ids=lambda own: type(own).__name__
+)
 def test_what_varies_is_a_parameter_and_has_deviations_that_sum_to_zero(own):
     assert own.varying
     found = deviations(own, SHAPE)

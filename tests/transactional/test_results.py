@@ -65,7 +65,9 @@ def test_a_saved_fit_comes_back_the_same(made_fit, held_out, tmp_path):
 def test_it_loads_without_the_sampler(made_fit, held_out, tmp_path):
     made_fit(held_out).save(tmp_path / "fit")
     code = "import sys, lifeworth as lw; lw.load(sys.argv[1]); print(sorted({'pymc', 'nutpie'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "fit")], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "fit")], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

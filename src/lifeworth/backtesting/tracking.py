@@ -109,7 +109,9 @@ def _fitted(fit: PurchaseFit, table: PurchaseTable) -> pd.DataFrame:
     theta = fit.theta("purchases", thin=_thin(fit, 100))
     unit = fit.unit_of(fit.table.frame)
     expected = expected_by_bucket(fit.model.purchases, fit.table, theta, unit, buckets).mean(axis=1)
-    frame = pd.DataFrame({"bucket": buckets, "measure": "incremental", "mean": expected, **dict.fromkeys(table.by, "all")})
+    frame = pd.DataFrame(
+        {"bucket": buckets, "measure": "incremental", "mean": expected, **dict.fromkeys(table.by, "all")}
+    )
     return frame.assign(observed=seen.reindex(buckets, fill_value=0).to_numpy(dtype=float))
 
 
@@ -181,7 +183,9 @@ def _later(fit: PurchaseFit, later: PurchaseTable | None) -> PurchaseTable:
     keys = ["cohort", *fit.table.by, "frequency", "recency", "age", "customers"]
     same = table.as_of == fit.table.as_of and list(table.frame.columns[: len(keys)]) == keys
     if not same or not table.frame[keys].equals(fit.table.frame[keys]):
-        raise DataError("the later table does not hold the customers that were fitted, at the same as_of, grid and cohort.")
+        raise DataError(
+            "the later table does not hold the customers that were fitted, at the same as_of, grid and cohort."
+        )
     return table
 
 
@@ -215,5 +219,3 @@ def _scores(units: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     )
     grouped = each.groupby(keys, sort=False)
     return grouped.mean().assign(n=grouped.size()).reset_index()
-
-

@@ -65,15 +65,15 @@ def rows_model(model: TransactionalModel, part: str, shape: CustomerShape) -> pm
         )
         theta = by_group(own, declare(model.parameters(part, shape)), segment, cohort, PYTENSOR)
         if isinstance(own, GammaGamma):
-            each = own.log_likelihood(Spend(*rows), theta, PYTENSOR)
+            each = own.log_likelihood(Spend(rows[0], rows[1]), theta, PYTENSOR)
         else:
-            each = own.log_likelihood(History(*rows, most=shape.longest or None), theta, PYTENSOR)
+            each = own.log_likelihood(History(rows[0], rows[1], rows[2], most=shape.longest or None), theta, PYTENSOR)
         pm.Potential(part, (customers * each).sum())
     return built
 
 
 def drift_model(parameters: tuple[Parameter, ...]) -> pm.Model:
-    """Counts by bucket around what the model without drift expects: negative binomial, variance in one ratio to mean."""
+    """Counts by bucket around what is expected without drift: negative binomial, variance in one ratio to the mean."""
     with pm.Model() as built:
         theta = declare(parameters)
         steps = next(p.size or 0 for p in parameters if p.name == "calendar")

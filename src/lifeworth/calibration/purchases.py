@@ -13,7 +13,8 @@ import xarray as xr
 from lifeworth._ops import Array
 from lifeworth._parameters import Priors, Theta, draw_prior
 from lifeworth.bayes.diagnose import diagnose
-from lifeworth.calibration.study import UNFITTED, Calibration, Values, ranked
+from lifeworth.calibration.study import UNFITTED, Calibration, ranked
+from lifeworth.calibration.world import Values
 from lifeworth.errors import DefinitionError, FitError
 from lifeworth.model import Pooling, freeze_priors
 from lifeworth.purchase_fitting import PurchaseJob

@@ -100,10 +100,16 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for tables, pictures and the fit.")] = Path("lifeworth-demo"),
     seed: Annotated[int, typer.Option(min=0, help="Of the simulated ledger and of the sampler.")] = 18,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer draws: sooner, and less exact.")] = False,
+    transactional: Annotated[
+        bool, typer.Option("--transactional", help="Customers without a contract: CDNOW, all 23,570, held out.")
+    ] = False,
 ) -> None:
-    """Run the whole chain on a simulated SaaS ledger whose true values are known."""
+    """Run the whole chain on a simulated SaaS ledger whose true values are known, or on the purchases at CDNOW."""
     from lifeworth.cli import tables
 
+    if transactional:
+        _purchases_demo(out, seed, quick=quick)
+        return
     with session(as_json=False) as console:
         from lifeworth import demo as chain
 
@@ -112,6 +118,21 @@ def demo(
         with console.step(f"writing {out}"):
             chain.write(done, out)
         console.show(*tables.next_steps(done, out))
+        if done.fit.diagnostics.verdict == "FAIL":
+            raise typer.Exit(UNRELIABLE)
+
+
+def _purchases_demo(out: Path, seed: int, *, quick: bool) -> None:
+    from lifeworth.cli import purchase_tables
+
+    with session(as_json=False) as console:
+        from lifeworth import purchase_demo as chain
+
+        done = chain.run(seed=seed, quick=quick, step=console.step)
+        console.show(*purchase_tables.demo(done))
+        with console.step(f"writing {out}"):
+            chain.write(done, out)
+        console.show(*purchase_tables.next_steps(done, out))
         if done.fit.diagnostics.verdict == "FAIL":
             raise typer.Exit(UNRELIABLE)
 

@@ -41,7 +41,7 @@ def activity(rows: Lazy, as_of: date, until: date | None, calendar: str, by: tup
     known = customers(rows, as_of, by).select("lw_id", "lw_first", *(f"{seg}" for seg in segments))
     days = purchase_days(rows, until or as_of).filter(_DAY > 0).select("lw_id", "lw_on")
     day = as_of.toordinal()
-    later = days.join(known, on="lw_id", how="inner").filter(_DAY > nw.col("lw_first"))
+    later = days.join(known, on="lw_id", how="inner").filter(nw.col("lw_first") < _DAY)
     placed = later.with_columns(lw_bucket=((_DAY - day + length - 1 + length * _FAR) // length).cast(nw.Int64))
     found = placed.group_by(*segments, "lw_bucket").agg(nw.len().cast(nw.Int64).alias("purchases"))
     columns = found.collect(backend="pyarrow").to_native().to_pydict()

@@ -42,7 +42,9 @@ def tracking(found: Tracking) -> Figure:
     each.text(0.5, each.get_ylim()[1], f" {table.as_of}", fontsize=8, color=GREY, va="top")
     share = found.scores().set_index("measure")["coverage_80"]
     heading(each, "Repeat purchases by bucket", f"{table.calendar} each; line: expected, dots: what happened")
-    heading(so_far, "Cumulated", f"80% bands held {share['incremental']:.0%} of buckets, {share['cumulative']:.0%} here")
+    heading(
+        so_far, "Cumulated", f"80% bands held {share['incremental']:.0%} of buckets, {share['cumulative']:.0%} here"
+    )
     handles, names = so_far.get_legend_handles_labels()
     so_far.legend(handles, names, frameon=False, fontsize=8.2, loc="lower right")
     return figure

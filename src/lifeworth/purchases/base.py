@@ -79,7 +79,7 @@ class History:
     @classmethod
     def none(cls, customers: int = 1) -> History:
         """Customers on the day of their first purchase."""
-        return cls(*(np.zeros(customers) for _ in range(3)))
+        return cls(np.zeros(customers), np.zeros(customers), np.zeros(customers))
 
 
 class PurchaseModel(ABC):

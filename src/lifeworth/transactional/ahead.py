@@ -44,7 +44,15 @@ class Who:
         paid = place < self.spenders[at]
         h, one = self.history, np.ones(len(at))
         spend = Spend(np.where(paid, self.spend.frequency[at], 0.0), np.where(paid, self.spend.mean[at], 0.0))
-        return Who(History(h.frequency[at], h.recency[at], h.age[at]), spend, paid * one, one, self.unit[at], self.group[at], self.groups)
+        return Who(
+            History(h.frequency[at], h.recency[at], h.age[at]),
+            spend,
+            paid * one,
+            one,
+            self.unit[at],
+            self.group[at],
+            self.groups,
+        )
 
 
 def known_customers(fit: PurchaseFit) -> Who:

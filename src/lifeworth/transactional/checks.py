@@ -214,8 +214,8 @@ def _calendar(fit: PurchaseFit) -> Iterator[tuple[type[LifeworthWarning], str]]:
     if len(frame) < _SHORT and fit.model.drift:
         yield (
             ShortHistoryWarning,
-            f"{len(frame)} calendar buckets ({fit.table.calendar}) are observed, fewer than {_SHORT}: how far purchases "
-            "drift is mostly prior, and so is the width of the band.",
+            f"{len(frame)} calendar buckets ({fit.table.calendar}) are observed, fewer than {_SHORT}: how far "
+            "purchases drift is mostly prior, and so is the width of the band.",
         )
     busy = frame[frame["expected"] >= 5]
     far = ((busy["observed"] - busy["expected"]) ** 2 / (2 * busy["expected"])).sum()
@@ -235,9 +235,12 @@ def _season(frame: pd.DataFrame, per_year: int) -> Iterator[tuple[type[Lifeworth
     if per_year < 2 or len(frame) < 2 * per_year + 2:
         return
     level = np.log(np.maximum(frame["ratio"].to_numpy(), 1e-3))
-    around = level - np.convolve(np.pad(level, per_year // 2, mode="edge"), np.ones(per_year) / per_year, "same")[
-        per_year // 2 : per_year // 2 + len(level)
-    ]
+    around = (
+        level
+        - np.convolve(np.pad(level, per_year // 2, mode="edge"), np.ones(per_year) / per_year, "same")[
+            per_year // 2 : per_year // 2 + len(level)
+        ]
+    )
     alike = float(np.corrcoef(around[:-per_year], around[per_year:])[0, 1])
     if alike > 2 / np.sqrt(len(level) - per_year) and around.std() > _SMALL:
         yield (

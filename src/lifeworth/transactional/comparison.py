@@ -52,16 +52,16 @@ class PurchaseComparison:
     steps: pd.DataFrame
 
     def summary(self) -> pd.DataFrame:
-        """The practised total beside the posterior: estimate, mean, p10, p90 of both kinds, gap and verdict in words."""
+        """The practised total beside the posterior: mean, p10 and p90 of both kinds, gap and verdict in words."""
         practised, mean = float(self.steps["amount"].iloc[0]), float(self.steps["amount"].iloc[-1])
         row: dict[str, object] = {"method": "customer_lifetime_value of lifetimes", "estimate": practised, "mean": mean}
         for kind in ("parameter", "predictive"):
             low, high = np.quantile(self.value.sample("total_residual", kind), [0.1, 0.9])
             row |= {f"{kind} p10": low, f"{kind} p90": high}
-        worst = self.steps.iloc[1:].loc[self.steps["change"].iloc[1:].abs().idxmax()]
+        worst = self.steps["step"].iloc[1 + int(self.steps["change"].iloc[1:].abs().to_numpy().argmax())]
         gap = practised / mean - 1
         where = "inside" if row["predictive p10"] <= practised <= row["predictive p90"] else "outside"  # type: ignore[operator]
-        words = f"{gap:+.1%} against the posterior mean, {where} its 80% predictive band; mostly: {worst['step']}"
+        words = f"{gap:+.1%} against the posterior mean, {where} its 80% predictive band; mostly: {worst}"
         return pd.DataFrame([row | {"gap": gap, "verdict": words}])
 
     def table(self) -> pd.DataFrame:

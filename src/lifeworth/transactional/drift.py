@@ -74,9 +74,7 @@ def bucket_length(model: PurchaseModel, table: PurchaseTable) -> float:
     return float(round(length))
 
 
-def expected_by_bucket(
-    model: PurchaseModel, table: PurchaseTable, theta: Theta, unit: Array, buckets: Array
-) -> Array:
+def expected_by_bucket(model: PurchaseModel, table: PurchaseTable, theta: Theta, unit: Array, buckets: Array) -> Array:
     """Repeat purchases expected in each calendar bucket up to as_of, before anything is known of a customer.
 
     Parameters
@@ -122,9 +120,7 @@ def observed_buckets(model: PurchaseModel, table: PurchaseTable, index: Customer
     return Buckets(np.where(expected > 0, seen, 0.0), expected * (seen.sum() / expected.sum()))
 
 
-def factors_ahead(
-    theta: Theta, buckets: Buckets, ahead: int, rng: np.random.Generator
-) -> tuple[Array, Array]:
+def factors_ahead(theta: Theta, buckets: Buckets, ahead: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Factors on the purchase rate in the buckets after as_of, by draw: their expectation, and one future each.
 
     The expectation carries the walk on without innovations, momentum included. Futures are scaled so that their mean

@@ -39,7 +39,9 @@ def load_purchases(
 ) -> PurchaseFit:
     """A fit from its record and its groups of arrays."""
     if record["schema"] != SCHEMA:
-        raise StoreError(f"this fit of purchases has schema {record['schema']}, this version reads {SCHEMA}. Fit again.")
+        raise StoreError(
+            f"this fit of purchases has schema {record['schema']}, this version reads {SCHEMA}. Fit again."
+        )
     frames = {name: framed(read(f"table_{name}")) for name in FRAMES}
     about = record["table"]
     dates = {n: None if about[n] is None else date.fromisoformat(about[n]) for n in ("as_of", "until")}

@@ -18,9 +18,11 @@ from lifeworth.model import Pooling
 from lifeworth.purchases import GammaGamma, History, PurchaseModel, Spend
 
 WALK: Final = CalendarWalk(reaction=0.0)
-"""The law of the drift of purchases over calendar time: that of churn, at one variance. A table of purchases has too few
-buckets to follow a variance that changes."""
-_SPREAD: Final = (0.0, 0.6)
+"""The law of the drift of purchases over calendar time: that of churn, at one variance.
+
+A table of purchases has too few buckets to follow a variance that changes.
+"""
+_SPREAD: Final = (0.03, 0.6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ class TransactionalModel:
 def deviations(own: PurchaseModel | GammaGamma, shape: CustomerShape) -> tuple[Parameter, ...]:
     """Deviations of segments and cohorts on the link scale, for each parameter that varies.
 
-    They sum to zero; their spread is 0.3 at the 68% quantile of its prior.
+    They sum to zero. Their sd is between 0.03 and 0.6 with a prior probability of 90%, and never zero: a few cohorts that
+    are alike would otherwise leave the sampler a funnel.
     """
     found: list[Parameter] = []
     for name in own.varying:
@@ -91,7 +94,7 @@ def deviations(own: PurchaseModel | GammaGamma, shape: CustomerShape) -> tuple[P
             if size > 1:
                 sd = f"{name}_{what}_sd"
                 link = next(p.link for p in own.parameters if p.name == name)
-                found.append(Parameter(sd, "half", _SPREAD, f"sd over {what}s of the {link} of {name}"))
+                found.append(Parameter(sd, "log", _SPREAD, f"sd over {what}s of the {link} of {name}"))
                 about = f"deviation of each {what} in the {link} of {name}"
                 found.append(Parameter(f"{name}_{what}", "identity", (-2, 2), about, size, scale=sd, zero_sum=True))
     return tuple(found)
