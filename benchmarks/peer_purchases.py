@@ -69,9 +69,8 @@ def theirs(frame):
         purchases.fit(data=frame, random_seed=seed, progressbar=False, **NUTS)
         spend.fit(data=spenders, random_seed=seed, progressbar=False, **NUTS)
         seconds.append(time.perf_counter() - begun)
-    drawn = purchases.idata.posterior
+    drawn, paid = (model.idata.posterior.to_dataset() for model in (purchases, spend))
     classic = {name: drawn[name].values for name in ("r", "alpha", "a", "b")}
-    paid = spend.idata.posterior
     least = min(
         float(az.ess(drawn[["r", "alpha", "a", "b"]], method="bulk").to_array().min()),
         float(az.ess(paid[["p", "q", "v"]], method="bulk").to_array().min()),

@@ -175,3 +175,46 @@ def test_formulas_can_be_chosen(comparison: Any) -> None:
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["cohort curve", "worksheet"]
     with pytest.raises(DefinitionError, match="no formula 'sheet'"):
         lw.plot.compare(comparison, methods=["sheet"])
+
+
+# --- Purchases ---
+
+
+@pytest.fixture(scope="module")
+def held_out_purchases() -> Any:
+    """Four buckets of which the first and the third lie inside their 80% band, and two bins."""
+    from types import SimpleNamespace
+
+    import pandas as pd
+
+    def band(at: float) -> dict[str, float]:
+        return {"mean": at, "p05": at - 20, "p10": at - 10, "p90": at + 10, "p95": at + 20}
+
+    past = pd.DataFrame({"bucket": [-1, 0], "measure": "incremental", "mean": [90.0, 95.0], "observed": [91.0, 99.0]})
+    seen = (100, 150, 105, 160)
+    each = [{"bucket": k + 1, "measure": "incremental", "observed": y, **band(100)} for k, y in enumerate(seen)]
+    so_far = [r | {"measure": "cumulative", **band(100.0 * (i + 1))} for i, r in enumerate(each)]
+    units = pd.concat([past, pd.DataFrame(each + so_far)], ignore_index=True)
+    table = SimpleNamespace(by=(), as_of="2025-06-30", until="2025-12-31", calendar="4 weeks")
+    fit = SimpleNamespace(table=table)
+    scores = pd.DataFrame({"measure": ["incremental", "cumulative"], "coverage_80": [0.5, 0.25]})
+    bins = pd.DataFrame([{"frequency": f, "customers": 1500, "observed": 30.0, **band(31)} for f in ("0", "7+")])
+    return SimpleNamespace(fit=fit, units=units, scores=lambda: scores), SimpleNamespace(fit=fit, units=bins)
+
+
+def test_tracking_shows_what_happened_beside_its_bands(held_out_purchases: Any) -> None:
+    figure = drawn(lw.plot.tracking(held_out_purchases[0]))
+    each, so_far = figure.axes
+    dots = next(line for line in each.lines if line.get_marker() == "o")
+    assert dots.get_ydata().tolist() == [91, 99, 100, 150, 105, 160]
+    assert len(each.collections) == len(so_far.collections) == 2
+    assert "held 50% of buckets, 25% here" in texts(figure)
+    assert title_is_clear(figure)
+
+
+def test_bins_show_customers_and_bands(held_out_purchases: Any) -> None:
+    figure = drawn(lw.plot.frequency_bins(held_out_purchases[1]))
+    (ax,) = figure.axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0\n1,500", "7+\n1,500"]
+    assert [round(bar.get_height()) for bar in ax.patches] == [40, 40, 20, 20]
+    assert title_is_clear(figure)

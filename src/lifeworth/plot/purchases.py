@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from lifeworth.plot._figures import DARK, GREY, INK, LIGHT, LINES, axes, heading, new_figure, quiet
 
@@ -57,6 +58,8 @@ def _over_time(ax: Axes, rows: pd.DataFrame) -> None:
     ax.plot(bucket, rows["mean"], color=LINES[0], linewidth=1.4, label="expected")
     ax.plot(bucket, rows["observed"], "o", color=INK, markersize=3.4, label="observed")
     ax.set_ylim(bottom=0, top=ax.get_ylim()[1] * 1.08)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_formatter("{x:,.0f}")
     ax.set_xlabel("bucket after as_of")
     ax.set_ylabel("repeat purchases")
 

@@ -159,6 +159,10 @@ def timing_check(fit: PurchaseFit | PurchaseTable) -> TimingCheck:
 def calendar_check(fit: PurchaseFit) -> pd.DataFrame:
     """Repeat purchases by calendar bucket beside what the model expects without drift.
 
+    Parameters
+    ----------
+    fit : PurchaseFit
+
     Returns
     -------
     DataFrame

@@ -85,8 +85,8 @@ class TransactionalModel:
 def deviations(own: PurchaseModel | GammaGamma, shape: CustomerShape) -> tuple[Parameter, ...]:
     """Deviations of segments and cohorts on the link scale, for each parameter that varies.
 
-    They sum to zero. Their sd is between 0.03 and 0.6 with a prior probability of 90%, and never zero: a few cohorts that
-    are alike would otherwise leave the sampler a funnel.
+    They sum to zero. Their sd is between 0.03 and 0.6 with a prior probability of 90%, and never zero: a few cohorts
+    that are alike would otherwise leave the sampler a funnel.
     """
     found: list[Parameter] = []
     for name in own.varying:
