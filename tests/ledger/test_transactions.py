@@ -337,3 +337,47 @@ def test_bins_of_spend_keep_the_likelihood(x, mean, between, within, seed):
     apart = model.log_likelihood(Spend.of(np.full(50, x), own), theta).mean() - model.log_likelihood(at_mean, theta)[0]
     p, q, _ = model.to_classic(theta).values()
     assert abs(apart) < 1.3e-5 * (p * x + q) + 1e-9
+
+
+# --- When purchases happened ---
+
+
+def test_repeats_by_bucket_by_hand():
+    """Weeks back from 30 January: 24-30 is bucket 0, 17-23 is -1; the first purchase and the same day count nothing."""
+    rows = transactions(
+        ("a", "2025-01-02", 1.0),
+        ("a", "2025-01-23", 1.0),
+        ("a", "2025-01-23", 2.0),
+        ("a", "2025-01-24", 1.0),
+        ("a", "2025-01-30", 1.0),
+        ("a", "2025-01-31", 1.0),
+        ("a", "2025-02-10", 1.0),
+        ("b", "2025-01-29", 1.0),
+        ("c", "2025-02-01", 1.0),
+        ("c", "2025-02-02", 1.0),
+        seg=["x"] * 7 + ["y"] * 3,
+    )
+    ledger = Ledger.from_transactions(rows, as_of="2025-02-13")
+    table = ledger.purchase_table(as_of="2025-01-30", calendar="week", by=["seg"])
+    assert table.activity.to_numpy().tolist() == [["x", -1, 1], ["x", 0, 2], ["x", 1, 1], ["x", 2, 1]]
+    assert ledger.purchase_table(as_of="2025-02-05", calendar="week").activity["bucket"].max() == 1
+    with pytest.raises(DefinitionError, match="4 weeks"):
+        ledger.purchase_table(calendar="month")
+
+
+def test_the_bucket_fits_the_length_of_the_history():
+    for first, calendar in (("2024-01-01", "4 weeks"), ("2020-01-01", "quarter"), ("2005-01-01", "year")):
+        ledger = Ledger.from_transactions(transactions(("a", first, 1.0)), as_of="2025-06-30")
+        assert ledger.purchase_table().calendar == calendar
+
+
+@pytest.mark.parametrize("engine", [pl.LazyFrame, pl.DataFrame, pd.DataFrame], ids=["lazy", "polars", "pandas"])
+def test_buckets_and_gaps_are_the_same_on_every_engine(engine):
+    rows = cdnow(sample=True).transactions.head(2000)
+    own, other = (
+        Ledger.from_transactions(source, as_of="1998-06-30").purchase_table(as_of="1997-09-30")
+        for source in (rows, rows if engine is pd.DataFrame else engine(rows))
+    )
+    pd.testing.assert_frame_equal(own.activity, other.activity)
+    pd.testing.assert_frame_equal(own.gaps, other.gaps)
+    assert (own.activity["purchases"].sum(), own.gaps["customers"].sum()) > (0, 0)

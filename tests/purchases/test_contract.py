@@ -1,6 +1,7 @@
 """What every registered purchase model must hold; a new model is tested here without a line added."""
 
 import numpy as np
+import pytensor.tensor as pt
 import pytest
 from scipy import special
 
@@ -265,3 +266,28 @@ def test_every_parameter_has_a_name_of_its_own_and_says_what_it_is(model):
     assert len(set(names)) == len(names) == 4
     assert all(p.about for p in model.parameters)
     assert model.source
+
+
+@every_model
+def test_symbolic_histories_have_the_likelihood_of_numbers(model, medians):
+    """Data that can be exchanged without compiling again; opportunities then need their largest number."""
+    theta, history = medians(model), histories(model)
+    most = 9 if model.unit == "opportunity" else None
+    symbols = [pt.dvector(name) for name in ("frequency", "recency", "age")]
+    log_like = model.log_likelihood(History(*symbols, most=most), theta, PYTENSOR)
+    found = log_like.eval(dict(zip(symbols, (history.frequency, history.recency, history.age), strict=True)))
+    np.testing.assert_allclose(found, model.log_likelihood(history, theta), rtol=1e-9, atol=1e-12)
+
+
+@every_model
+def test_a_path_has_the_law_of_its_ends(model, medians):
+    """Whole numbers that do not fall, with the expectation of each horizon."""
+    theta = {name: np.full((4000, 1), value) for name, value in medians(model).items()}
+    history, times = histories(model), np.array([[1.0], [2.0], [5.0]])
+    path = model.draw_path(history, theta, times, np.random.default_rng(6))
+    assert (np.diff(path, axis=0) >= 0).all()
+    assert (path == np.floor(path)).all()
+    one = {name: value[:1] for name, value in theta.items()}
+    for drawn, time in zip(path, times[:, 0], strict=True):
+        error = np.maximum(drawn.std(axis=0) / np.sqrt(len(drawn)), 1e-9)
+        assert (np.abs(drawn.mean(axis=0) - model.expected_purchases(history, one, time)[0]) < 4.5 * error + 1e-6).all()
