@@ -53,14 +53,14 @@ def madrigal():
     yield "madrigal, last four quarters", pd.DataFrame(rows).reset_index(drop=True)
 
 
-def holdouts() -> None:
+def holdouts(only: str = "") -> None:
     import lifeworth as lw
     from lifeworth.backtesting.tracking import by_frequency, track
     from lifeworth.ledger import Ledger
     from lifeworth.purchase_fitting import fit_purchases
 
     pd.set_option("display.width", 160)
-    for name, rows, as_of, origin, options, model in books():
+    for name, rows, as_of, origin, options, model in (book for book in books() if only in book[0]):
         with warnings.catch_warnings(action="ignore"):
             ledger = Ledger.from_transactions(rows, as_of=as_of)
             year_ago = (pd.Timestamp(as_of) - pd.Timedelta(days=4 * 91)).date()

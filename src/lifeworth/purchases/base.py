@@ -216,23 +216,28 @@ class PurchaseModel(ABC):
         return self.draw_path(history, theta, self._horizon(horizon)[None, :], rng)[0]
 
     @final
-    def draw_path(self, history: History, theta: Theta, horizons: Array, rng: np.random.Generator) -> Array:
+    def draw_path(
+        self, history: History, theta: Theta, horizons: Array, rng: np.random.Generator, *, active: Array | None = None
+    ) -> Array:
         """Purchases in (age, age + horizon] of one customer per row and draw, at each horizon of one future.
 
         Parameters
         ----------
         horizons : array (m, n) or (m, 1)
             Rising times after age, in the model's unit.
+        active : bool array (..., n), optional
+            Who is active at its age; None draws it.
 
         Returns
         -------
         array (m, ..., n)
             Whole numbers that do not fall.
         """
-        alive = self.probability_alive(history, theta)
+        if active is None:
+            alive = self.probability_alive(history, theta)
+            active = rng.random(np.shape(alive)) < alive
         times = np.broadcast_to(horizons, (len(horizons), len(history.frequency)))
-        stays = rng.random(np.shape(alive)) < alive
-        return np.where(stays, self._draw_ahead(history, theta, times, rng), 0.0)
+        return np.where(active, self._draw_ahead(history, theta, times, rng), 0.0)
 
     @final
     def settings(self) -> dict[str, object]:

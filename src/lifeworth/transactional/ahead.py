@@ -172,13 +172,14 @@ def drawn_ahead(
     probability, above one as many more are added at random. A customer pays around a level drawn once per draw.
     """
     model, groups = fit.model.purchases, who.groups
-    each = who.each()
+    each, row = who.each(), np.repeat(np.arange(len(who.unit)), who.customers.astype(np.int64))
     block = max(1, _CELLS // max(len(clock.edges) * len(each.unit), 1))
     for start in range(0, draws_of(theta), block):
         part = slice(start, min(start + block, draws_of(theta)))
         own = _columns(theta, part, each.unit)
-        alive = rng.random((part.stop - start, len(each.unit))) < model.probability_alive(each.history, own)
-        path = model.draw_path(each.history, own, clock.edges[:, None], rng)
+        chance = model.probability_alive(who.history, _columns(theta, part, who.unit))[:, row]
+        alive = rng.random(chance.shape) < chance
+        path = model.draw_path(each.history, own, clock.edges[:, None], rng, active=alive)
         steps = np.diff(np.broadcast_to(path, (len(clock.edges), *alive.shape)), axis=0, prepend=0.0)
         k, d, i = np.nonzero(steps)
         factor = clock.drawn[part][d, k]
