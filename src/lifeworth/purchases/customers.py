@@ -50,6 +50,6 @@ def mean_and_polarization(a: Array, b: Array) -> tuple[Array, Array]:
 
 
 def occasions_until_dropout(probability: Array, rng: np.random.Generator) -> Array:
-    """The occasion, from 1, at which each customer leaves; infinite where the probability is 0."""
-    with np.errstate(divide="ignore"):
+    """The occasion, from 1, at which each customer leaves; infinite where the probability is 0 or next to it."""
+    with np.errstate(divide="ignore", over="ignore"):
         return 1 + np.floor(rng.standard_exponential(np.shape(probability)) / -np.log1p(-probability))
