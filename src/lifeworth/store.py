@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import xarray as xr
 
 from lifeworth.churn import CURVES
 from lifeworth.effects import EFFECTS, Shape
 from lifeworth.errors import StoreError
 from lifeworth.expansion import EXPANSIONS
+from lifeworth.folders import from_dataset, read_group, to_dataset, written
 from lifeworth.indexing import TableIndex
 from lifeworth.ledger import CohortTable
 from lifeworth.model import Model
@@ -38,18 +37,6 @@ def save_fit(fit: Fit, path: str | Path) -> None:
         A folder, made where it is missing.
     """
     written(Path(path), _record(fit), {**fit.draws, "table": to_dataset(_cells(fit.table))})
-
-
-def written(folder: Path, record: Mapping[str, Any], groups: Mapping[str, xr.Dataset]) -> None:
-    """Write a record and groups of arrays to a folder, each file in one step."""
-    folder.mkdir(parents=True, exist_ok=True)
-    arrays = folder / f".draws.{os.getpid()}.nc"
-    for i, (name, dataset) in enumerate(groups.items()):
-        dataset.to_netcdf(arrays, group=name, mode="a" if i else "w", engine="h5netcdf")
-    text = folder / f".fit.{os.getpid()}.json"
-    text.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    arrays.replace(folder / "draws.nc")
-    text.replace(folder / "fit.json")
 
 
 def load(path: str | Path) -> Any:
@@ -82,10 +69,10 @@ def load(path: str | Path) -> Any:
     if record.get("schema") != SCHEMA:
         raise StoreError(f"{folder} has schema {record.get('schema')}, this version reads {SCHEMA}. Fit again.")
     try:
-        groups = {n: _read(folder / "draws.nc", n) for n in (*record["parts"], "table")}
+        groups = {n: read_group(folder, n) for n in (*record["parts"], "table")}
     except (OSError, KeyError, ValueError) as error:
         raise StoreError(f"{folder / 'draws.nc'} cannot be read: {error}") from error
-    table = _table(_from_dataset(groups.pop("table")), record["table"])
+    table = _table(from_dataset(groups.pop("table")), record["table"])
     if table.fingerprint != record["table"]["fingerprint"]:
         raise StoreError(f"the table in {folder} is not the one that was fitted: its content has another hash.")
     return Fit(
@@ -103,7 +90,7 @@ def load(path: str | Path) -> Any:
 
 def _purchases(folder: Path, record: Mapping[str, Any]) -> PurchaseFit:
     try:
-        return load_purchases(record, lambda name: _read(folder / "draws.nc", name), _from_dataset)
+        return load_purchases(record, folder)
     except (FileNotFoundError, KeyError) as error:
         raise StoreError(f"{folder / 'draws.nc'} cannot be read: {error}") from error
 
@@ -178,25 +165,3 @@ def _table(cells: pd.DataFrame, record: Mapping[str, Any]) -> CohortTable:
     named = {name: record[name] for name in _TABLE}
     named |= {name: tuple(record[name]) for name in ("by", "causes")}
     return CohortTable.from_steps(cells, as_of=date.fromisoformat(record["as_of"]), **named)
-
-
-def to_dataset(frame: pd.DataFrame) -> xr.Dataset:
-    """The columns of a frame, as they are stored."""
-    columns = {name: ("row", _plain(frame[name])) for name in frame.columns}
-    return xr.Dataset(columns, attrs={"columns": list(frame.columns)})
-
-
-def _plain(column: pd.Series) -> Any:
-    values = column.to_numpy()
-    return values if values.dtype.kind in "iufb" else values.astype(str).astype(object)
-
-
-def _from_dataset(dataset: xr.Dataset) -> pd.DataFrame:
-    frame = pd.DataFrame({str(name): dataset[name].to_numpy() for name in dataset.attrs["columns"]})
-    text = [str(name) for name in dataset.attrs["columns"] if dataset[name].dtype.kind not in "iufb"]
-    return frame.astype(dict.fromkeys(text, "str"))
-
-
-def _read(path: Path, group: str) -> xr.Dataset:
-    with xr.open_dataset(path, group=group, engine="h5netcdf") as dataset:
-        return dataset.load()

@@ -92,7 +92,7 @@ def test_shares_that_turn_are_those_of_the_survivors_that_did(fit, table):
 def test_survival_is_that_of_the_two_state_chain(fit):
     """Turning at the same rate in every phase: the matrix of the chain to the step."""
     forecaster = Forecaster(fit=fit, thin=1, seed=2, buckets_ahead=9, tenures=60)
-    shares = turn_shares(fit, forecaster.draws, forecaster.rng(11))[0][:, 0]
+    shares = turn_shares(fit, forecaster.draws, forecaster.rng(12))[0][:, 0]
     states = list(forecaster.walk(one_group(1.0), 24, predictive=False, stream=0))
     for draw in range(0, 1000, 250):
         step, expected = np.array([1.0, 0.0]), [1.0]

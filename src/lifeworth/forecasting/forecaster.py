@@ -126,7 +126,7 @@ class Forecaster:
         Not predictive: expected shares, averaged over the future calendar. Predictive: one future for each draw,
         with the calendar, the shocks and the process noise of the accounts in the groups.
         """
-        turning = Turning.of(self.fit, groups, self.draws, self.rng(11))
+        turning = Turning.of(self.fit, groups, self.draws, self.rng(12))
         every = turning.groups
         hazards = {w: _Hazard.of(self, every, w, predictive) for w in self.fit.weights}
         growth = _Growth.of(self, every, hazards["logo"].calendar)

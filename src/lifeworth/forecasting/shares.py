@@ -101,16 +101,10 @@ class Sampled:
         after = before - self._rng.binomial(before, accounts)
         left = self._left(after, before, effective, 1 - accounts, 1 - money)
         gone = 1 - np.divide(left, effective, out=np.ones(left.shape), where=effective > 0)
-        for name, moved in (
-            ("_accounts", before - after),
-            ("_effective", effective - left),
-            ("_money", self._money[:, groups] * gone),
-            ("_kept", self._kept[:, groups] * gone),
-        ):
-            held = getattr(self, name).copy()
-            held[:, groups] -= moved
-            held[:, into] += moved
-            setattr(self, name, held)
+        self._accounts = _passed(self._accounts, groups, into, before - after)
+        self._effective = _passed(self._effective, groups, into, effective - left)
+        self._money = _passed(self._money, groups, into, self._money[:, groups] * gone)
+        self._kept = _passed(self._kept, groups, into, self._kept[:, groups] * gone)
 
     def _left(self, after: Ints, before: Ints, effective: Ints, logo: Floats, money: Floats) -> Ints:
         """Effective accounts that stay: binomial at the rate of money, and as far as they can the accounts that stay.
@@ -142,3 +136,11 @@ class Sampled:
         """Where the groups stand."""
         begun = np.maximum(self._begun, 1)
         return State(step, self._accounts / begun, self._money, self._kept)
+
+
+def _passed[Held: (Ints, Floats)](held: Held, groups: Ints, into: Ints, moved: Held) -> Held:
+    """What is held after some of it went over from some groups into others."""
+    after = held.copy()
+    after[:, groups] -= moved
+    after[:, into] += moved
+    return after

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import duckdb
 import narwhals.stable.v2 as nw
 
 from lifeworth.errors import DataError
 from lifeworth.ledger.checks import Check, collect, count, name_customers
-from lifeworth.ledger.sources import Lazy, require
+from lifeworth.ledger.sources import Lazy, Source, open_source, require
+
+
+def join_source(
+    source: Source, other: object, on: str, segments: tuple[str, ...]
+) -> tuple[Source, tuple[str, ...], tuple[Check, ...]]:
+    """A ledger's source with the columns of another, the names of the new columns and what was found."""
+    frame, added, checks = join_fields(source.frame, open_source(other, beside=source).frame, on, segments)
+    return replace(source, frame=frame), added, checks
 
 
 def join_fields(

@@ -13,7 +13,7 @@ from lifeworth.errors import DataError, DefinitionError
 from lifeworth.ledger.checks import Check, collect, settle
 from lifeworth.ledger.columns import SCALE, as_date
 from lifeworth.ledger.expanded import EXPANDED_COLUMN
-from lifeworth.ledger.joins import join_fields
+from lifeworth.ledger.joins import join_source
 from lifeworth.ledger.lives import Grid, last_levels, segment_names
 from lifeworth.ledger.moments import REACTIVATED, aggregate, causes_of
 from lifeworth.ledger.months import cohort_label_expr, months_in
@@ -212,14 +212,8 @@ class Ledger:
         A key that matches more than one row is refused; customers without a match get empty fields, counted
         in a check. `on` names the key in both: "customer_id" is the ledger's, whatever its source called it.
         """
-        other = open_source(source, beside=self._source)
-        frame, added, checks = join_fields(self._source.frame, other.frame, on, self.segments)
-        return replace(
-            self,
-            _source=replace(self._source, frame=frame),
-            segments=(*self.segments, *added),
-            checks=(*self.checks, *settle(checks)),
-        )
+        own, added, checks = join_source(self._source, source, on, self.segments)
+        return replace(self, _source=own, segments=(*self.segments, *added), checks=(*self.checks, *settle(checks)))
 
     def cohort_table(
         self,

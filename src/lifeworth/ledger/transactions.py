@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 from lifeworth.errors import DataError, DefinitionError
 from lifeworth.ledger.checks import Check, Rule, collect, raise_errors, run_rules, settle
 from lifeworth.ledger.columns import as_date
-from lifeworth.ledger.joins import join_fields
+from lifeworth.ledger.joins import join_source
 from lifeworth.ledger.lives import NONE_LABEL, segment_names
 from lifeworth.ledger.purchase_activity import activity, chosen_calendar, last_gaps
 from lifeworth.ledger.purchase_days import copies, customers, purchase_days, refund_checks, transaction_rules
@@ -57,14 +57,8 @@ class TransactionLedger:
 
     def join(self, source: object, *, on: str) -> TransactionLedger:
         """Add the columns of another source by a key, in the engine; as `Ledger.join`."""
-        other = open_source(source, beside=self._source)
-        frame, added, checks = join_fields(self._source.frame, other.frame, on, self.segments)
-        return replace(
-            self,
-            _source=replace(self._source, frame=frame),
-            segments=(*self.segments, *added),
-            checks=(*self.checks, *settle(checks)),
-        )
+        own, added, checks = join_source(self._source, source, on, self.segments)
+        return replace(self, _source=own, segments=(*self.segments, *added), checks=(*self.checks, *settle(checks)))
 
     def purchase_table(
         self,

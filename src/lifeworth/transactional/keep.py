@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
-import xarray as xr
 
 from lifeworth.errors import StoreError
+from lifeworth.folders import from_dataset, read_group, to_dataset, written
 from lifeworth.ledger import PurchaseTable
 from lifeworth.ledger.purchase_table import FRAMES
 from lifeworth.purchases import PURCHASES, GammaGamma
@@ -19,30 +19,23 @@ from lifeworth.results import Diagnostics, SamplerOptions
 from lifeworth.transactional.model import CustomerIndex, CustomerShape, TransactionalModel
 from lifeworth.transactional.results import PurchaseFit
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 SCHEMA = 1
 _PLAIN = ("grid", "cohort_by", "by", "calendar", "currency")
 
 
 def save_purchases(fit: PurchaseFit, path: str | Path) -> None:
     """Write a fit to a folder; an existing one there is replaced, each file in one step."""
-    from lifeworth.store import to_dataset, written
-
     frames = {f"table_{name}": to_dataset(getattr(fit.table, name)) for name in FRAMES}
     written(Path(path), _record(fit), {**fit.draws, **frames})
 
 
-def load_purchases(
-    record: Mapping[str, Any], read: Callable[[str], xr.Dataset], framed: Callable[[xr.Dataset], pd.DataFrame]
-) -> PurchaseFit:
-    """A fit from its record and its groups of arrays."""
+def load_purchases(record: Mapping[str, Any], folder: Path) -> PurchaseFit:
+    """A fit from its record and the folder of its arrays."""
     if record["schema"] != SCHEMA:
         raise StoreError(
             f"this fit of purchases has schema {record['schema']}, this version reads {SCHEMA}. Fit again."
         )
-    frames = {name: framed(read(f"table_{name}")) for name in FRAMES}
+    frames = {name: from_dataset(read_group(folder, f"table_{name}")) for name in FRAMES}
     about = record["table"]
     dates = {n: None if about[n] is None else date.fromisoformat(about[n]) for n in ("as_of", "until")}
     plain = {name: about[name] for name in _PLAIN} | {"by": tuple(about["by"])}
@@ -59,7 +52,7 @@ def load_purchases(
             shape=CustomerShape(**index["shape"]),
             by=tuple(index["by"]),
         ),
-        draws={name: read(name) for name in record["parts"]},
+        draws={name: read_group(folder, name) for name in record["parts"]},
         diagnostics=Diagnostics(pd.DataFrame(record["diagnostics"])),
         seed=record["seed"],
         options=SamplerOptions(**record["options"]),
