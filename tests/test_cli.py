@@ -331,3 +331,22 @@ def test_failed_diagnostics_write_and_exit_with_their_own_code(
     assert done.exit_code == UNRELIABLE
     assert "note: diagnostics: FAIL" in done.stderr
     assert (tmp_path / "parameters.csv").exists()
+
+
+@pytest.mark.mcmc
+def test_the_demo_of_purchases_shows_holds_out_and_writes(tmp_path: Path) -> None:
+    done = invoke("demo", "--transactional", "--quick", "--out", tmp_path / "demo")
+    assert done.exit_code == 0, done.stderr
+    assert "2,357 customers" in done.stdout
+    assert re.search(r"Diagnostics (PASS|WARN)", done.stdout)
+    assert "…" not in done.stdout
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == {
+        "valuation.csv", "tracking.csv", "by_frequency.csv", "lifetimes_steps.csv", "lifetimes_parameters.csv",
+        "tracking.png", "frequency_bins.png", "customers.parquet", "fit",
+    }  # fmt: skip
+    customers = pd.read_parquet(tmp_path / "demo" / "customers.parquet")
+    assert len(customers) == 2357
+    total = pd.read_csv(tmp_path / "demo" / "valuation.csv").query("measure == 'total_residual' and cohort == 'all'")
+    assert customers["residual"].sum() == pytest.approx(total["mean"].to_numpy()[0], rel=0.02)  # parameter, predictive
+    ahead = pd.read_csv(tmp_path / "demo" / "tracking.csv").query("measure == 'cumulative'").iloc[-1]
+    assert ahead["p05"] < ahead["observed"] < ahead["p95"]

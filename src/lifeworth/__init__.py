@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from lifeworth.transactional.checks import calendar_check, spend_check, timing_check
     from lifeworth.transactional.comparison import PurchaseComparison, compare_purchases
     from lifeworth.transactional.results import PurchaseFit
+    from lifeworth.transactional.score import score_purchases
     from lifeworth.transactional.value import PurchaseValuation, value_purchases
     from lifeworth.valuation import Valuation
     from lifeworth.valuing import value
@@ -118,6 +119,7 @@ _HOME = {
         "compare_purchases",
     ),
     "lifeworth.transactional.results": ("PurchaseFit",),
+    "lifeworth.transactional.score": ("score_purchases",),
     "lifeworth.transactional.value": (
         "PurchaseValuation",
         "value_purchases",
@@ -197,6 +199,7 @@ __all__ = [
     "point_estimate",
     "prior_predictive",
     "score",
+    "score_purchases",
     "scoreboard",
     "spend_check",
     "stacked_value",

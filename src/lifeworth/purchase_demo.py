@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from lifeworth.backtesting.tracking import ByFrequency, Tracking
+    from lifeworth.scoring import Scores
     from lifeworth.transactional.comparison import PurchaseComparison
     from lifeworth.transactional.results import PurchaseFit
     from lifeworth.transactional.value import PurchaseValuation
@@ -29,7 +30,7 @@ class PurchaseDemo:
 
     Parameters
     ----------
-    fit, value, tracking, bins, comparison
+    fit, value, scores, tracking, bins, comparison
         The results of the chain.
     seconds : float
         How long it took.
@@ -37,6 +38,7 @@ class PurchaseDemo:
 
     fit: PurchaseFit
     value: PurchaseValuation
+    scores: Scores
     tracking: Tracking
     bins: ByFrequency
     comparison: PurchaseComparison
@@ -44,7 +46,7 @@ class PurchaseDemo:
 
 
 def run(*, seed: int, quick: bool, step: Step) -> PurchaseDemo:
-    """Run the chain: ledger, distinct histories, fit, value, holdout, comparison.
+    """Run the chain: ledger, distinct histories, fit, value, scores, holdout, comparison.
 
     Parameters
     ----------
@@ -61,6 +63,7 @@ def run(*, seed: int, quick: bool, step: Step) -> PurchaseDemo:
     from lifeworth.purchase_fitting import fit_purchases
     from lifeworth.results import SamplerOptions
     from lifeworth.transactional.comparison import compare_purchases
+    from lifeworth.transactional.score import score_purchases
     from lifeworth.transactional.value import value_purchases
 
     begun = time.perf_counter()
@@ -74,15 +77,17 @@ def run(*, seed: int, quick: bool, step: Step) -> PurchaseDemo:
     terms = Economics(gross_margin=GROSS_MARGIN, discount_rate_annual=DISCOUNT_RATE, horizon_years=5.0, currency="USD")
     with step("valuing the customers and those to come"):
         value = value_purchases(fit, terms)
+    with step("scoring every customer"):
+        scores = score_purchases(value, ledger)
     with step("holding the forecast against weeks 40 to 78"):
         tracked, bins = track(fit), by_frequency(fit)
     with step("point estimates by lifetimes"):
         comparison = compare_purchases(value)
-    return PurchaseDemo(fit, value, tracked, bins, comparison, time.perf_counter() - begun)
+    return PurchaseDemo(fit, value, scores, tracked, bins, comparison, time.perf_counter() - begun)
 
 
 def write(demo: PurchaseDemo, folder: Path) -> None:
-    """Write tables (CSV), pictures (PNG) and the fit to a folder."""
+    """Write tables (CSV), customers (Parquet), pictures (PNG) and the fit to a folder."""
     from lifeworth import plot
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,6 +100,7 @@ def write(demo: PurchaseDemo, folder: Path) -> None:
     }
     for name, frame in frames.items():
         frame.to_csv(folder / f"{name}.csv", index=False)
+    demo.scores.to_parquet(folder / "customers.parquet")
     demo.fit.save(folder / "fit")
     for name, figure in zip(PICTURES, (plot.tracking(demo.tracking), plot.frequency_bins(demo.bins)), strict=True):
         figure.savefig(folder / f"{name}.png", dpi=150)

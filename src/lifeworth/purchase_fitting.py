@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from lifeworth._ops import Array
@@ -15,15 +17,17 @@ from lifeworth._parameters import Priors, Theta
 from lifeworth._version import __version__
 from lifeworth.bayes.centre import centring
 from lifeworth.bayes.diagnose import diagnose
-from lifeworth.bayes.purchases import compiled_drift, compiled_rows
+from lifeworth.bayes.importance import importance_draws
+from lifeworth.bayes.purchases import compiled_rows
 from lifeworth.bayes.sample import sample
 from lifeworth.errors import DiagnosticsWarning, FitError
 from lifeworth.ledger import PurchaseTable
 from lifeworth.model import Pooling, freeze_priors
 from lifeworth.purchases import BGNBD, GammaGamma, History, PurchaseModel, Spend
 from lifeworth.results import Diagnostics, SamplerOptions
+from lifeworth.transactional.buckets import observed_buckets
 from lifeworth.transactional.checks import purchase_notes
-from lifeworth.transactional.drift import Buckets, observed_buckets
+from lifeworth.transactional.drift import LEVEL, Buckets, draw_path, log_likelihood
 from lifeworth.transactional.model import (
     CustomerIndex,
     CustomerShape,
@@ -36,7 +40,6 @@ from lifeworth.transactional.model import (
 from lifeworth.transactional.results import PurchaseFit
 
 _DRAWS = 100
-_LONGER = 4
 
 
 def fit_purchases(
@@ -130,12 +133,14 @@ class PurchaseJob:
             if self.table.spend.empty:
                 raise FitError("no repeat purchase of the table was paid for: fit with spend=None.")
             results["spend"] = self._rows("spend", 1)
-        if self.model.drift:
-            buckets = self.buckets(results["purchases"][0])
-            if buckets is not None:
-                results["drift"] = self.drift(buckets, self.table.years_per_bucket)
         draws = {part: dataset for part, (dataset, _) in results.items()}
-        return draws, Diagnostics(diagnose(draws, {part: n for part, (_, n) in results.items()}))
+        table = diagnose(draws, {part: n for part, (_, n) in results.items()})
+        if self.model.drift and (buckets := self.buckets(draws["purchases"])) is not None:
+            draws["drift"], worth = self.drift(buckets)
+            row = {"part": "drift", "r_hat": 1.0, "ess_bulk": worth, "ess_tail": worth, "divergences": 0}
+            row["draws"] = self.options.chains * self.options.draws
+            table = pd.concat([table, pd.DataFrame([row])], ignore_index=True)
+        return draws, Diagnostics(table)
 
     def buckets(self, purchases: xr.Dataset) -> Buckets | None:
         """Actual and expected purchases by bucket, expected at thinned draws."""
@@ -201,16 +206,21 @@ class PurchaseJob:
             chosen |= centring(vectors, level, events)
         return chosen
 
-    def drift(self, buckets: Buckets, years_per_bucket: float) -> tuple[xr.Dataset, int]:
-        """Draws of the drift over these buckets, and divergences; every fourth of a longer run, which is cheap."""
-        parameters = self.model.drift_parameters(len(buckets.seen), years_per_bucket)
-        counted = buckets.expected > 0
-        data = {"calendar_loading": buckets.loading, "counted": counted.astype(float), "purchases": buckets.seen}
-        data |= {"expected": np.where(counted, buckets.expected, 1.0), "calendar_observed": buckets.moves.astype(float)}
-        data["calendar_centred"] = np.ones(1)  # thousands of purchases pin each bucket down
-        longer = replace(self.options, draws=_LONGER * self.options.draws)
-        draws, divergences = sample(compiled_drift(parameters), data, parameters, self._stream(2), longer)
-        return draws.isel(draw=slice(None, None, _LONGER)).assign_coords(draw=range(self.options.draws)), divergences
+    def drift(self, buckets: Buckets) -> tuple[xr.Dataset, float]:
+        """Draws of the drift over these buckets, and what they are worth: its sizes, then the path given these."""
+        parameters = self.model.drift_parameters(len(buckets.seen), buckets.per_year, buckets.seasons)
+        level = next(p for p in parameters if p.name == LEVEL.name)
+        buckets = replace(buckets, prior_level=level.location_scale())
+        sizes = tuple(p for p in parameters if p.size is None and p != level)
+        chains, draws = self.options.chains, self.options.draws
+        rng = np.random.default_rng(self._stream(2))
+        theta, worth = importance_draws(sizes, partial(log_likelihood, buckets=buckets), chains * draws, rng)
+        theta |= draw_path(theta, buckets, rng)
+        found = {}
+        for p in parameters:
+            dims = ("chain", "draw", f"{p.name}_at") if p.size else ("chain", "draw")
+            found[p.name] = (dims, theta[p.name].reshape(chains, draws, *([p.size] if p.size else [])))
+        return xr.Dataset(found, coords={"chain": range(chains), "draw": range(draws)}), worth
 
     def _stream(self, *key: int) -> int:
         return int(np.random.SeedSequence([self.seed, *key]).generate_state(1)[0])

@@ -16,12 +16,7 @@ from lifeworth.valuing import unit_values
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """One row per account in force, still in the engine.
-
-    `frame` is a narwhals LazyFrame: customer_id, cohort, the `by` columns, tenure, elapsed, amount, residual
-    (expected present value at as_of, in the ledger's currency) and retained_12_months (probability that the account
-    is still there in twelve months).
-    """
+    """One row per account in force, or customer, still in the engine: `frame` is a narwhals LazyFrame."""
 
     frame: nw.LazyFrame  # type: ignore[type-arg]
     accounts: int
@@ -50,6 +45,9 @@ def score(value: Valuation, ledger: Ledger) -> Scores:
     Returns
     -------
     Scores
+        Columns customer_id, cohort, the `by` columns, tenure, elapsed, amount, residual (expected present value at
+        as_of, in the ledger's currency) and retained_12_months (probability that the account is still there in twelve
+        months).
 
     Raises
     ------

@@ -1,5 +1,7 @@
 """A fit of CDNOW whose every draw is near the published one: no sampler."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from lifeworth.ledger import Ledger
 from lifeworth.ledger.datasets import cdnow
 from lifeworth.purchases import BGNBD, WEEKS_PER_YEAR, GammaGamma
 from lifeworth.results import Diagnostics, SamplerOptions
+from lifeworth.transactional.buckets import observed_buckets
 from lifeworth.transactional.model import CustomerIndex, TransactionalModel
 from lifeworth.transactional.results import PurchaseFit
 
@@ -47,14 +50,9 @@ def made_fit():
             "purchases": dataset(around(purchases, sd, rng)),
             "spend": dataset(around(GammaGamma.from_classic(6.2496, 3.7442, 15.4435), sd, rng)),
         }
-        if drift:
-            walk = steps * rng.standard_normal((CHAINS * DRAWS, 11))
-            walk[:, -1] += level
-            known = {"calendar_sd": steps, "calendar_momentum": 0.2, "extra_variance": 1.0}
-            draws["drift"] = dataset(around(known, 0.0, rng) | {"calendar": walk})
         model = TransactionalModel(BGNBD(), GammaGamma(), pooling="complete", drift=drift)
         row = {"part": "purchases", "r_hat": 1.0, "ess_bulk": 1e3, "ess_tail": 1e3, "divergences": 0, "draws": 100}
-        return PurchaseFit(
+        fit = PurchaseFit(
             model=model,
             table=table,
             index=CustomerIndex.of(table, model),
@@ -63,6 +61,14 @@ def made_fit():
             seed=1,
             options=SamplerOptions(),
         )
+        if not drift:
+            return fit
+        buckets = observed_buckets(model.purchases, table, fit.index, fit.theta("purchases"))
+        walk = steps * rng.standard_normal((CHAINS * DRAWS, len(buckets.seen) - 1))
+        walk[:, -1] += level
+        known = {"calendar_sd": steps, "calendar_momentum": 0.2, "bucket_noise": 0.05}
+        path = {"calendar": walk, "calendar_level": np.zeros((CHAINS * DRAWS, 1))}
+        return replace(fit, draws=draws | {"drift": dataset(around(known, 0.0, rng) | path)})
 
     return make
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from lifeworth.errors import CalendarWarning, DataError, SeasonWarning, ShortHistoryWarning, SpendWarning, TimingWarning
 from lifeworth.ledger import Ledger
@@ -132,6 +133,22 @@ def test_a_season_is_seen_after_two_years(made_fit, purchase_ledger, held_out):
         seen = np.rint(expected * season * noise).astype(int)
         wide = replace(wide, activity=pd.DataFrame({"bucket": expected.index, "purchases": seen.to_numpy()}))
         assert (SeasonWarning in kinds(made_fit(wide, drift=False))) == said
+        assert SeasonWarning not in kinds(made_fit(wide)), "the drift has a season"
+
+
+def test_a_season_misreads_customers_of_less_than_a_year(made_fit, held_out):
+    """CDNOW's sample after 39 weeks: all of them; with ages of three years none."""
+
+    def seasonal(table, swing):
+        fit = made_fit(table)
+        at = swing * np.sqrt(2) * np.cos(2 * np.pi * np.arange(13) / 13)
+        season = fit.draws["drift"]["calendar_level"] + xr.DataArray(at, dims="season_at")
+        return replace(fit, draws=fit.draws | {"drift": fit.draws["drift"].assign(season=season)})
+
+    assert SeasonWarning in kinds(seasonal(held_out, 0.25))
+    assert SeasonWarning not in kinds(seasonal(held_out, 0.05))
+    old = replace(held_out, frame=held_out.frame.assign(age=held_out.frame["age"] + 800))
+    assert SeasonWarning not in kinds(seasonal(old, 0.25))
 
 
 def test_a_short_history_is_said(made_fit, purchase_ledger):

@@ -3,27 +3,29 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from lifeworth.errors import DefinitionError
 from lifeworth.ledger import Ledger
 from lifeworth.purchases import BGBB
-from lifeworth.transactional.drift import Buckets, bucket_length, expected_by_bucket, factors_ahead, observed_buckets
+from lifeworth.transactional.buckets import bucket_length, expected_by_bucket, observed_buckets
+from lifeworth.transactional.drift import Buckets, draw_path, drift_parameters, factors_ahead, log_likelihood
 
 
-def draws(level=0.0, momentum=0.0, sd=0.1, extra=0.5, steps=3, n=4000):
+def draws(level=0.0, momentum=0.0, sd=0.1, noise=0.01, steps=3, n=4000):
     walk = np.zeros((n, steps))
     walk[:, -1] = level
-    scalars = {"calendar_sd": sd, "calendar_momentum": momentum, "extra_variance": extra}
+    scalars = {"calendar_sd": sd, "calendar_momentum": momentum, "bucket_noise": noise, "calendar_level": 0.0}
     return {name: np.full((n, 1), value) for name, value in scalars.items()} | {"calendar": walk}
 
 
-FLAT = Buckets(np.full(4, 1e6), np.full(4, 1e6))
+FLAT = Buckets(np.full(4, 1e6), np.full(4, 1e6), per_year=1)
 
 
 def test_expected_buckets_add_up_to_what_new_customers_buy_by_their_age(made_fit, held_out):
     fit = made_fit(held_out)
     theta, unit = fit.theta("purchases"), fit.unit_of(held_out.frame)
-    by_bucket = expected_by_bucket(fit.model.purchases, held_out, theta, unit, np.arange(-11, 1))
+    by_bucket = expected_by_bucket(fit.model.purchases, held_out, theta, unit, np.arange(-9, 1))
     own = {name: v[:, unit] for name, v in theta.items()}
     total = fit.model.purchases.expected_new(own, held_out.history.age) @ held_out.customers
     np.testing.assert_allclose(by_bucket.sum(axis=0), total, rtol=1e-9)
@@ -32,11 +34,12 @@ def test_expected_buckets_add_up_to_what_new_customers_buy_by_their_age(made_fit
 def test_buckets_are_scaled_to_the_same_total_and_centred(made_fit, held_out):
     fit = made_fit(held_out)
     found = observed_buckets(fit.model.purchases, held_out, fit.index, fit.theta("purchases"))
-    assert len(found.seen) == 12
+    assert len(found.seen) == 10
+    assert (found.expected > 0).all()
     assert found.seen.sum() == pytest.approx(found.expected.sum())
     assert found.seen.sum() == 2457
-    level = np.random.default_rng(1).normal(size=11) @ found.loading
-    assert level @ found.weights == pytest.approx(0, abs=1e-12)
+    level = found.level({"calendar_level": 0.0, "calendar": np.random.default_rng(1).normal(size=(1, 9))})
+    assert level @ found.expected == pytest.approx(0, abs=1e-9)
 
 
 def test_the_expectation_is_the_last_level_and_momentum_carries_it_on():
@@ -60,11 +63,34 @@ def test_futures_spread_with_the_square_root_of_time():
     assert spread[8] == pytest.approx(0.3, rel=0.06)
 
 
-def test_the_noise_of_a_bucket_is_that_of_its_count():
-    """Variance of a count over its mean is 1 + 3; what is not Poisson is 3 of it: 3 / 300 relative."""
-    few = Buckets(np.full(4, 300.0), np.full(4, 300.0))
-    _, drawn = factors_ahead(draws(sd=1e-6, extra=3.0), few, 2, np.random.default_rng(4))
+def test_the_noise_of_a_bucket_comes_back_in_each_future():
+    _, drawn = factors_ahead(draws(sd=1e-6, noise=0.1), FLAT, 2, np.random.default_rng(4))
     assert drawn.var() == pytest.approx(0.01, rel=0.08)
+    assert np.corrcoef(drawn.T)[0, 1] == pytest.approx(0, abs=0.06)
+
+
+def test_times_of_year_are_told_apart_after_the_first_year():
+    def seasons(buckets, per_year):
+        return Buckets(np.ones(buckets), np.ones(buckets), per_year).seasons
+
+    assert [seasons(buckets, 4) for buckets in (3, 4, 5)] == [0, 0, 4]
+    assert [seasons(buckets, 13) for buckets in (13, 14)] == [0, 13]
+    assert seasons(16, 1) == 0
+
+
+def test_the_season_goes_on_where_it_stands():
+    """Buckets of quarters: position 0 is the last one before as_of, so the first ahead is 1 and the fourth 0."""
+    quarters = Buckets(np.full(8, 1e6), np.full(8, 1e6), per_year=4)
+    np.testing.assert_array_equal(quarters.time_of_year, [1, 2, 3, 0, 1, 2, 3, 0])
+    theta = draws(sd=1e-6, steps=7) | {"season": np.tile([0.3, -0.1, -0.2, 0.0], (4000, 1))}
+    mean, drawn = factors_ahead(theta, quarters, 6, np.random.default_rng(5))
+    np.testing.assert_allclose(np.log(mean[0]), [-0.1, -0.2, 0.0, 0.3, -0.1, -0.2], atol=1e-12)
+    np.testing.assert_allclose(drawn.mean(axis=0), mean[0], rtol=2e-3)
+
+
+def test_a_level_off_one_goes_on():
+    mean, _ = factors_ahead(draws() | {"calendar_level": np.full((4000, 1), 0.2)}, FLAT, 2, np.random.default_rng(6))
+    np.testing.assert_allclose(mean, np.exp(0.2))
 
 
 def test_a_bucket_is_a_whole_number_of_opportunities():
@@ -74,3 +100,58 @@ def test_a_bucket_is_a_whole_number_of_opportunities():
     assert bucket_length(BGBB(opportunities_per_year=4.0), ledger.purchase_table(calendar="year")) == 4
     with pytest.raises(DefinitionError, match="another `calendar`"):
         bucket_length(BGBB(), ledger.purchase_table(calendar="quarter"))
+
+
+SIZES = {"calendar_sd": 0.2, "calendar_momentum": 0.5, "bucket_noise": 0.1, "season_sd": 0.3}
+
+
+def sizes(n=1, **given):
+    return {name: np.full((n, 1), value) for name, value in (SIZES | given).items()}
+
+
+def test_the_likelihood_is_that_of_what_the_law_simulates():
+    """Moments of log ratios simulated step by step, against the density at a covariance that is worked out."""
+    rng, n = np.random.default_rng(1), 200_000
+    buckets = Buckets(np.array([90.0, 120.0, 100.0]), np.array([100.0, 100.0, 110.0]), per_year=2)
+    location, sd = buckets.prior_level
+    first = 0.2 * rng.standard_normal(n)
+    walk = np.column_stack([np.zeros(n), first, first + 0.5 * first + 0.2 * rng.standard_normal(n)])
+    walk -= (walk @ buckets.expected / 310)[:, None]
+    season = 0.3 * rng.standard_normal((n, 2))
+    season -= season.mean(axis=1, keepdims=True)
+    alone = np.sqrt(0.1**2 + 1 / (buckets.seen + 0.5)) * rng.standard_normal((n, 3))
+    every = (location + sd * rng.standard_normal(n))[:, None] + walk + season[:, [0, 1, 0]] + alone - 0.1**2 / 2
+    at = np.log((buckets.seen + 0.5) / buckets.expected)
+    law = stats.multivariate_normal(every.mean(axis=0), np.cov(every.T))
+    found = log_likelihood(sizes(), buckets)[0] - 1.5 * np.log(2 * np.pi)
+    assert found == pytest.approx(law.logpdf(at), abs=0.03)
+
+
+def test_the_path_goes_through_what_was_seen_where_nothing_is_noise():
+    rng = np.random.default_rng(2)
+    expected = np.full(9, 1e9)
+    buckets = Buckets(expected * np.exp(rng.normal(0, 0.2, 9)), expected, per_year=4)
+    theta = sizes(50, bucket_noise=1e-5)
+    path = draw_path(theta, buckets, rng)
+    fitted = buckets.level(path) + path["season"][:, buckets.time_of_year]
+    np.testing.assert_allclose(fitted, np.tile(np.log(buckets.seen / expected), (50, 1)), atol=1e-3)
+    np.testing.assert_allclose(path["season"].sum(axis=1), 0, atol=1e-12)
+
+
+def test_the_path_without_data_is_the_prior():
+    """Counts that tell nothing: momentum 0.5 makes the second step's variance 1.25 of the first."""
+    nothing = Buckets(np.full(6, 1e-9), np.full(6, 0.5), per_year=1)
+    given = {name: v for name, v in sizes(20_000, bucket_noise=30.0).items() if name != "season_sd"}
+    path = draw_path(given, nothing, np.random.default_rng(3))
+    spread = path["calendar"].var(axis=0)
+    np.testing.assert_allclose(spread[:3], [0.04, 0.05, 0.0525], rtol=0.05)
+    assert path["calendar_level"].std() == pytest.approx(nothing.prior_level[1], rel=0.05)
+    assert "season" not in path
+
+
+@pytest.mark.parametrize("seasons", [0, 13])
+def test_every_parameter_is_drawn(seasons):
+    names = {p.name for p in drift_parameters(20, 13, seasons)}
+    buckets = Buckets(np.full(20, 50.0), np.full(20, 50.0), per_year=13 if seasons else 1)
+    given = {name: v for name, v in sizes(3).items() if name in names}
+    assert given.keys() | draw_path(given, buckets, np.random.default_rng(4)).keys() == names

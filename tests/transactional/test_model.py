@@ -72,16 +72,24 @@ def test_an_unknown_prior_and_pooling_are_refused():
 
 
 def test_priors_of_every_part_are_taken():
-    model = TransactionalModel(BGNBD(), GammaGamma(), priors=(("dropout", (0.1, 0.2)), ("extra_variance", (0.1, 0.2))))
+    model = TransactionalModel(BGNBD(), GammaGamma(), priors=(("dropout", (0.1, 0.2)), ("bucket_noise", (0.1, 0.2))))
     model.check(SHAPE)
     assert next(p for p in model.parameters("purchases", SHAPE) if p.name == "dropout").plausible == (0.1, 0.2)
-    assert model.drift_parameters(4, 0.1)[-1].plausible == (0.1, 0.2)
+    assert model.drift_parameters(4, 13)[-1].plausible == (0.1, 0.2)
 
 
 def test_the_walk_of_a_shorter_bucket_moves_less():
-    month, quarter = (drift_parameters(8, years)[0].plausible for years in (1 / 12, 1 / 4))
-    np.testing.assert_allclose(np.array(quarter) / month, np.sqrt(3))
+    week, quarter = (
+        next(p for p in drift_parameters(8, per_year) if p.name == "calendar_sd").plausible for per_year in (52, 4)
+    )
+    np.testing.assert_allclose(np.array(quarter) / week, np.sqrt(13))
     assert quarter == (0.02, 0.30)
+
+
+def test_the_season_has_one_level_for_each_bucket_of_a_year():
+    assert "season" not in {p.name for p in drift_parameters(8, 4)}
+    season = next(p for p in drift_parameters(8, 4, 4) if p.name == "season")
+    assert (season.size, season.zero_sum, season.scale) == (4, True, "season_sd")
 
 
 def test_the_index_of_a_table(table):

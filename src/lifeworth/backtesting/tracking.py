@@ -14,7 +14,7 @@ from lifeworth.errors import DataError
 from lifeworth.ledger import PurchaseTable
 from lifeworth.purchases import DAYS_PER_YEAR
 from lifeworth.transactional.ahead import Who, clock, drawn_ahead, known_customers
-from lifeworth.transactional.drift import bucket_length, expected_by_bucket
+from lifeworth.transactional.buckets import bucket_length, expected_by_bucket
 from lifeworth.transactional.model import counts, per_year
 from lifeworth.transactional.results import PurchaseFit
 

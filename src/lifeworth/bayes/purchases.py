@@ -1,4 +1,4 @@
-"""PyMC models of purchases, of spend and of their drift; everything a table can change is data."""
+"""PyMC models of purchases and of spend; everything a table can change is data."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import numpy as np
 import nutpie
 import pymc as pm
 import pytensor
-import pytensor.tensor as pt
 
 from lifeworth._ops import Array
-from lifeworth._parameters import Parameter
 from lifeworth.bayes.ops import PYTENSOR
 from lifeworth.bayes.priors import declare
 from lifeworth.bayes.sample import compiling
@@ -24,12 +22,6 @@ from lifeworth.transactional.model import CustomerShape, TransactionalModel, by_
 def _compiled(model: TransactionalModel, part: str, shape: CustomerShape) -> Any:
     with pytensor.config.change_flags(numba__fastmath=False):
         return nutpie.compile_pymc_model(rows_model(model, part, shape))
-
-
-@lru_cache(maxsize=64)
-def _compiled_drift(parameters: tuple[Parameter, ...]) -> Any:
-    with pytensor.config.change_flags(numba__fastmath=False):
-        return nutpie.compile_pymc_model(drift_model(parameters))
 
 
 def compiled_rows(model: TransactionalModel, part: str, shape: CustomerShape) -> Any:
@@ -44,12 +36,6 @@ def compiled_rows(model: TransactionalModel, part: str, shape: CustomerShape) ->
     )
     with compiling:
         return _compiled(read, part, shape)
-
-
-def compiled_drift(parameters: tuple[Parameter, ...]) -> Any:
-    """The compiled drift with these parameters."""
-    with compiling:
-        return _compiled_drift(parameters)
 
 
 def rows_model(model: TransactionalModel, part: str, shape: CustomerShape) -> pm.Model:
@@ -69,23 +55,6 @@ def rows_model(model: TransactionalModel, part: str, shape: CustomerShape) -> pm
         else:
             each = own.log_likelihood(History(rows[0], rows[1], rows[2], most=shape.longest or None), theta, PYTENSOR)
         pm.Potential(part, (customers * each).sum())
-    return built
-
-
-def drift_model(parameters: tuple[Parameter, ...]) -> pm.Model:
-    """Counts by bucket around what is expected without drift: negative binomial, variance in one ratio to the mean."""
-    with pm.Model() as built:
-        theta = declare(parameters)
-        steps = next(p.size or 0 for p in parameters if p.name == "calendar")
-        loading = pm.Data("calendar_loading", np.zeros((steps, steps + 1)), shape=(steps, steps + 1))
-        counted, expected, seen = (
-            pm.Data(name, np.ones(steps + 1), shape=(steps + 1,)) for name in ("counted", "expected", "purchases")
-        )
-        mean = expected * pt.exp(theta["calendar"] @ loading)
-        size = mean / theta["extra_variance"]
-        each = pt.gammaln(seen + size) - pt.gammaln(size) - size * pt.log1p(theta["extra_variance"])
-        each = each - seen * pt.log1p(1 / theta["extra_variance"])
-        pm.Potential("drift", (counted * each).sum())
     return built
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from lifeworth.results import SamplerOptions, theta_of
 from lifeworth.transactional.drift import Buckets
 from lifeworth.transactional.model import CustomerIndex, CustomerShape, TransactionalModel, by_group, counts
 
+_QUARTERS = 12
 _SENSIBLE: dict[str, tuple[float, float]] = {
     "purchase_rate": (1.0, 12.0),
     "rate_variation": (0.5, 1.5),
@@ -34,7 +35,7 @@ _SENSIBLE: dict[str, tuple[float, float]] = {
 class CustomerDesign:
     """The customers simulated: evenly over segments and cohorts, the oldest observed for `ages` units of time.
 
-    `bucket_purchases` are expected in each of 12 calendar buckets of 28 days, for the drift.
+    For the drift, `bucket_purchases` are expected in each of 12 quarters.
     """
 
     customers: int = 400
@@ -130,11 +131,12 @@ class Customers:
 
     def buckets(self, rng: np.random.Generator, theta: Theta) -> Buckets:
         """Purchases by bucket, drawn around those expected."""
-        expected = np.full(12, self.design.bucket_purchases)
-        known = Buckets(expected, expected)
-        mean = expected * np.exp((theta["calendar"] @ known.loading)[0])
-        extra = float(theta["extra_variance"][0, 0])
-        return Buckets(rng.poisson(rng.gamma(mean / extra, extra)).astype(float), expected)
+        expected = np.full(_QUARTERS, self.design.bucket_purchases)
+        known = Buckets(expected, expected, per_year=4)
+        mean = expected * np.exp(known.level(theta) + theta["season"][:, known.time_of_year])[0]
+        noise = theta["bucket_noise"][0]
+        alone = np.exp(noise * rng.standard_normal(len(mean)) - noise**2 / 2)
+        return replace(known, seen=rng.poisson(mean * alone).astype(float))
 
 
 def _attempt(
@@ -179,17 +181,17 @@ def _rows(book: Customers, job: PurchaseJob, part: str, rng: np.random.Generator
 
 
 def _drift(book: Customers, job: PurchaseJob, rng: np.random.Generator) -> tuple[Values, Values, int]:
-    years = 28 / 365.25
-    theta = draw_prior(book.model.drift_parameters(12, years), rng, 1)
+    theta = draw_prior(book.model.drift_parameters(_QUARTERS, 4, 4), rng, 1)
     buckets = book.buckets(rng, theta)
-    draws, divergences = job.drift(buckets, years)
+    draws, _ = job.drift(buckets)
 
     def values(theta: Theta) -> Values:
-        level = theta["calendar"] @ buckets.loading
+        level = buckets.level(theta)
         scalars = {name: v[:, 0] for name, v in theta.items() if v.shape[1] == 1}
-        return scalars | {"last_level": level[:, -1], "first_level": level[:, 0]}
+        seasons = {f"season[{i}]": theta["season"][:, i] for i in range(theta["season"].shape[1])}
+        return scalars | seasons | {"last_level": level[:, -1], "first_level": level[:, 0]}
 
-    return values(theta), values(theta_of(draws)), divergences
+    return values(theta), values(theta_of(draws)), 0
 
 
 def _elements(theta: Theta) -> Values:

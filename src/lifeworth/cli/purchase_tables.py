@@ -85,4 +85,5 @@ def next_steps(done: PurchaseDemo, folder: Path) -> Iterator[str]:
     yield f"The chain took {done.seconds:.0f} s. Tables, pictures and the fit are in {folder}. What to do next:"
     yield f"  1. Look at {folder / 'tracking.png'} and {folder / 'frequency_bins.png'}."
     yield f"  2. Ask the same fit something else: lw.value_purchases(lw.load('{folder / 'fit'}'), lw.Economics(...))"
-    yield "  3. Use your own: lw.Ledger.from_transactions(...).purchase_table() and lw.fit_purchases(table)"
+    yield f"  3. See what each customer is expected to buy and bring: {folder / 'customers.parquet'}"
+    yield "  4. Use your own: lw.Ledger.from_transactions(...).purchase_table() and lw.fit_purchases(table)"

@@ -109,6 +109,11 @@ class PurchaseTable:
         return bucket_days(self.calendar) / DAYS_PER_YEAR
 
     @property
+    def buckets_per_year(self) -> int:
+        """Calendar buckets in a year: 52, 13, 4 or 1."""
+        return round(1 / self.years_per_bucket)
+
+    @property
     def customers(self) -> Array:
         """Customers per row of `frame`, the weights of `history`; (n,)."""
         return self.frame["customers"].to_numpy(dtype=float)
@@ -132,7 +137,7 @@ class PurchaseTable:
 
 def aggregate_purchases(rows: Lazy, layout: Layout) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run the passes of a table in the engine: `frame` and `spend`."""
-    people = _gridded(rows, layout)
+    people = histories(rows, layout)
     segments, net = segment_names(layout.by), nw.col("lw_net")
     positive = (net > 0) & (nw.col("lw_frequency") > 0)
     sums = {
@@ -158,8 +163,8 @@ def aggregate_purchases(rows: Lazy, layout: Layout) -> tuple[pd.DataFrame, pd.Da
     return frame, spend
 
 
-def _gridded(rows: Lazy, layout: Layout) -> Lazy:
-    """Customers with cohort and steps of the grid, and what each did later."""
+def histories(rows: Lazy, layout: Layout) -> Lazy:
+    """One row per customer with cohort and steps of the grid, and what each did later."""
     people, days = customers(rows, layout.as_of, layout.by), layout.days
     first = nw.col("lw_first")
     recency = (nw.col("lw_last") - first + days // 2) // days

@@ -10,12 +10,13 @@ import narwhals.stable.v2 as nw
 
 from lifeworth.errors import DataError, DefinitionError
 from lifeworth.ledger.checks import Check, Rule, collect, raise_errors, run_rules, settle
-from lifeworth.ledger.columns import as_date
+from lifeworth.ledger.columns import SCALE, as_date
 from lifeworth.ledger.joins import join_source
 from lifeworth.ledger.lives import NONE_LABEL, segment_names
+from lifeworth.ledger.months import cohort_label_expr, months_in
 from lifeworth.ledger.purchase_activity import activity, chosen_calendar, last_gaps
 from lifeworth.ledger.purchase_days import copies, customers, purchase_days, refund_checks, transaction_rules
-from lifeworth.ledger.purchase_table import TAKEN, Layout, PurchaseTable, aggregate_purchases, recount
+from lifeworth.ledger.purchase_table import TAKEN, Layout, PurchaseTable, aggregate_purchases, histories, recount
 from lifeworth.ledger.read import Optional, Relation, core_rows, find_currency
 from lifeworth.ledger.sources import Lazy, Source, column_names, open_source, require
 from lifeworth.ledger.spells import totals
@@ -120,6 +121,32 @@ class TransactionLedger:
             currency=self.currency,
             checks=(*self.checks, *settle(checks)),
         )
+
+    def customers(
+        self, *, grid: str = "day", cohort: str = "quarter", by: Sequence[str] = (), as_of: object = None
+    ) -> Lazy:
+        """List the customers who had bought by `as_of`, still in the engine; arguments as in `purchase_table`.
+
+        Columns: customer_id, cohort, the segments, frequency, recency and age (steps of `grid`), spend (mean net spend
+        per repeat purchase, 0 for who has none that net of refunds is above 0).
+        """
+        layout = self._layout(grid, cohort, by, as_of)
+        people, months = histories(self._source.frame, layout), months_in(layout.cohort, what="cohort")
+        frequency, net = nw.col("lw_frequency"), nw.col("lw_net").cast(nw.Float64) / SCALE
+        paid = (frequency > 0) & (nw.col("lw_net") > 0)
+        return people.select(
+            customer_id=nw.col("lw_id"),
+            cohort=cohort_label_expr(nw.col("lw_cohort"), months=months),
+            **{name: nw.col(seg) for name, seg in zip(layout.by, segment_names(layout.by), strict=True)},
+            frequency=frequency,
+            recency=nw.col("lw_recency"),
+            age=nw.col("lw_age"),
+            spend=nw.when(paid).then(net / nw.when(paid).then(frequency).otherwise(nw.lit(1))).otherwise(nw.lit(0.0)),
+        )
+
+    def beside(self, frame: object) -> Lazy:
+        """Bring a small frame to the ledger's engine, to be joined there."""
+        return open_source(frame, beside=self._source).frame
 
     def _layout(self, grid: str, cohort: str, by: Sequence[str], as_of: object) -> Layout:
         names = (by,) if isinstance(by, str) else tuple(by)

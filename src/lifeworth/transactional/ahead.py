@@ -13,7 +13,8 @@ from lifeworth._ops import Array
 from lifeworth._parameters import Theta
 from lifeworth.purchases import History, Spend
 from lifeworth.results import theta_of
-from lifeworth.transactional.drift import bucket_length, factors_ahead, observed_buckets
+from lifeworth.transactional.buckets import bucket_length, observed_buckets
+from lifeworth.transactional.drift import factors_ahead
 from lifeworth.transactional.model import counts, draws_of, per_year
 from lifeworth.transactional.results import PurchaseFit
 
@@ -144,23 +145,40 @@ def expected_ahead(
     (slice, array (block, groups), array (intervals, block, groups), array (intervals, block, groups))
         Draws of the block, active customers, purchases, and money before margin (none without spend).
     """
+    to_group: Array | None = None
+    for part, alive, steps, keys, to_key in active_ahead(fit, who, theta, clock):
+        to_group = _adder(keys[:, 1].astype(np.int64), who.groups).toarray() if to_group is None else to_group
+        people = alive * who.customers
+        money = np.zeros((len(clock.edges), alive.shape[0], who.groups))
+        if spend is not None:
+            level = _mean_level(fit, who, columns(spend, part, who.unit))
+            money = (steps * (people * level @ to_key)) @ to_group
+        yield part, (people @ to_key) @ to_group, (steps * (people @ to_key)) @ to_group, money
+
+
+def active_ahead(
+    fit: PurchaseFit, who: Who, theta: Theta, clock: Clock
+) -> Iterator[tuple[slice, Array, Array, Array, sparse.csr_array]]:
+    """Who is active, and what an active customer will buy, which depends on its unit, frequency and age alone.
+
+    Yields
+    ------
+    (slice, array (block, rows), array (intervals, block, keys), array (keys, 4), sparse array (rows, keys))
+        Draws of the block, probability of being active by row, expected purchases of an active customer by key, the
+        keys (unit, group, frequency, age), and the key of each row.
+    """
     model = fit.model.purchases
     same = np.column_stack([who.unit, who.group, who.history.frequency, who.history.age])
     keys, at = np.unique(same, axis=0, return_inverse=True)
     unit, age = keys[:, 0].astype(np.int64), keys[:, 3]
     active = History(keys[:, 2], np.where(keys[:, 2] > 0, age, 0.0), age)
-    to_key, to_group = _adder(at.ravel(), len(keys)), _adder(keys[:, 1].astype(np.int64), who.groups).toarray()
+    to_key = _adder(at.ravel(), len(keys))
     block = max(1, _CELLS // (len(clock.edges) * len(keys) + 30 * len(who.unit)))
     for start in range(0, draws_of(theta), block):
         part = slice(start, min(start + block, draws_of(theta)))
-        alive = model.probability_alive(who.history, _columns(theta, part, who.unit)) * who.customers
-        later = model.ahead(active, _columns(theta, part, unit), clock.edges[:, None])
-        steps = np.diff(later, axis=0, prepend=0.0) * clock.expected[part].T[:, :, None]
-        money = np.zeros((len(clock.edges), alive.shape[0], who.groups))
-        if spend is not None:
-            level = _mean_level(fit, who, _columns(spend, part, who.unit))
-            money = (steps * (alive * level @ to_key)) @ to_group
-        yield part, (alive @ to_key) @ to_group, (steps * (alive @ to_key)) @ to_group, money
+        alive = model.probability_alive(who.history, columns(theta, part, who.unit))
+        later = model.ahead(active, columns(theta, part, unit), clock.edges[:, None])
+        yield part, alive, np.diff(later, axis=0, prepend=0.0) * clock.expected[part].T[:, :, None], keys, to_key
 
 
 def drawn_ahead(
@@ -176,8 +194,8 @@ def drawn_ahead(
     block = max(1, _CELLS // max(len(clock.edges) * len(each.unit), 1))
     for start in range(0, draws_of(theta), block):
         part = slice(start, min(start + block, draws_of(theta)))
-        own = _columns(theta, part, each.unit)
-        chance = model.probability_alive(who.history, _columns(theta, part, who.unit))[:, row]
+        own = columns(theta, part, each.unit)
+        chance = model.probability_alive(who.history, columns(theta, part, who.unit))[:, row]
         alive = rng.random(chance.shape) < chance
         path = model.draw_path(each.history, own, clock.edges[:, None], rng, active=alive)
         steps = np.diff(np.broadcast_to(path, (len(clock.edges), *alive.shape)), axis=0, prepend=0.0)
@@ -187,7 +205,7 @@ def drawn_ahead(
         made = rng.binomial(made, np.minimum(factor, 1.0)) + rng.poisson(made * np.maximum(factor - 1.0, 0.0))
         money = np.zeros(len(made))
         if spend is not None and fit.model.spend is not None:
-            paying = _columns(spend, part, each.unit)
+            paying = columns(spend, part, each.unit)
             level = np.broadcast_to(fit.model.spend.draw_level(each.spend, paying, rng), alive.shape)[d, i]
             within = np.broadcast_to(paying["within_variation"], alive.shape)[d, i]
             money = fit.model.spend.draw_total(made, level, {**_first(paying), "within_variation": within}, rng)
@@ -205,7 +223,8 @@ def _mean_level(fit: PurchaseFit, who: Who, spend: Theta) -> Array:
     return share * law.expected_spend(who.spend, spend) + (1 - share) * law.expected_spend(nothing, spend)
 
 
-def _columns(theta: Theta, part: slice, unit: Array) -> dict[str, Array]:
+def columns(theta: Theta, part: slice, unit: Array) -> dict[str, Array]:
+    """Parameters of these draws and units, (block, n)."""
     return {name: np.asarray(values)[part][:, unit] for name, values in theta.items()}
 
 

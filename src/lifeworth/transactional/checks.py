@@ -21,8 +21,9 @@ from lifeworth.errors import (
     TimingWarning,
 )
 from lifeworth.ledger import PurchaseTable
-from lifeworth.transactional.drift import Buckets, observed_buckets
-from lifeworth.transactional.model import counts
+from lifeworth.transactional.buckets import observed_buckets
+from lifeworth.transactional.drift import Buckets
+from lifeworth.transactional.model import counts, per_year
 from lifeworth.transactional.results import PurchaseFit
 
 _REPEATS: Final = 1000
@@ -172,8 +173,8 @@ def calendar_check(fit: PurchaseFit) -> pd.DataFrame:
     if found is None:
         return pd.DataFrame(columns=["bucket", "observed", "expected", "ratio"])
     frame = pd.DataFrame({"bucket": np.arange(1 - len(found.seen), 1), "observed": found.seen})
-    frame = frame.assign(expected=found.expected)[found.expected > 0]
-    return frame.assign(ratio=frame["observed"] / frame["expected"]).reset_index(drop=True)
+    frame = frame.assign(expected=found.expected)
+    return frame.assign(ratio=frame["observed"] / frame["expected"])
 
 
 def _buckets(fit: PurchaseFit) -> Buckets | None:
@@ -231,11 +232,28 @@ def _calendar(fit: PurchaseFit) -> Iterator[tuple[type[LifeworthWarning], str]]:
             f"purchases moved over calendar time more than a model without it allows (p = {p_value:.3f}, {off:.0%} of "
             "purchases are misplaced): its bands will not hold. Fit with drift=True.",
         )
-    yield from _season(busy, round(1 / fit.table.years_per_bucket))
+    if "drift" not in fit.draws:
+        yield from _season(busy, fit.table.buckets_per_year)
+    elif "season" in fit.draws["drift"]:
+        yield from _young(fit)
+
+
+def _young(fit: PurchaseFit) -> Iterator[tuple[type[LifeworthWarning], str]]:
+    """The drift has a season, the reading of a single history has none."""
+    swing = float(fit.draws["drift"]["season"].mean(("chain", "draw")).std())
+    within = fit.history.age < (1 - _SMALL) * per_year(fit.model.purchases)
+    young = float(fit.table.customers @ within / fit.table.customers.sum())
+    if swing > 2 * _SMALL and young > 2 * _SMALL:
+        yield (
+            SeasonWarning,
+            f"purchases follow the season (swing {swing:.0%}), which the drift has a term for. But {young:.0%} of the "
+            "customers are observed for less than a year, and what they bought is read as if every time of year were "
+            "alike: their cohorts are over- or understated. Hold the forecast against a known period (lw.track).",
+        )
 
 
 def _season(frame: pd.DataFrame, per_year: int) -> Iterator[tuple[type[LifeworthWarning], str]]:
-    """Two years at least, whose months are alike from year to year."""
+    """Two years at least, whose buckets are alike from year to year."""
     if per_year < 2 or len(frame) < 2 * per_year + 2:
         return
     level = np.log(np.maximum(frame["ratio"].to_numpy(), 1e-3))
@@ -250,5 +268,5 @@ def _season(frame: pd.DataFrame, per_year: int) -> Iterator[tuple[type[Lifeworth
         yield (
             SeasonWarning,
             f"purchases follow the season (correlation of a bucket with that of a year before {alike:.2f}, swing "
-            f"{around.std():.0%}): no model here has a term for it. Value whole years, and read no single bucket.",
+            f"{around.std():.0%}): without a term for it no single bucket is forecast well. Fit with drift=True.",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, get_args
 
 import numpy as np
@@ -11,17 +11,12 @@ import pandas as pd
 
 from lifeworth._ops import NUMPY, Array, Ops
 from lifeworth._parameters import Parameter, Theta, check_priors, with_priors
-from lifeworth.effects import CalendarWalk, Shape
 from lifeworth.errors import DefinitionError
 from lifeworth.ledger import PurchaseTable
 from lifeworth.model import Pooling
 from lifeworth.purchases import GammaGamma, History, PurchaseModel, Spend
+from lifeworth.transactional.drift import drift_parameters
 
-WALK: Final = CalendarWalk(reaction=0.0)
-"""The law of the drift of purchases over calendar time: that of churn, at one variance.
-
-A table of purchases has too few buckets to follow a variance that changes.
-"""
 _SPREAD: Final = (0.03, 0.6)
 
 
@@ -72,14 +67,14 @@ class TransactionalModel:
         own = self.parts[part]
         return with_priors((*own.parameters, *deviations(own, shape)), dict(self.priors))
 
-    def drift_parameters(self, buckets: int, years_per_bucket: float) -> tuple[Parameter, ...]:
-        """Parameters of the drift over so many buckets: the walk of churn, and the noise of the counts."""
-        return with_priors(drift_parameters(buckets, years_per_bucket), dict(self.priors))
+    def drift_parameters(self, buckets: int, per_year: int, seasons: int = 0) -> tuple[Parameter, ...]:
+        """Parameters of the drift over so many buckets, with the priors given."""
+        return with_priors(drift_parameters(buckets, per_year, seasons), dict(self.priors))
 
     def check(self, shape: CustomerShape) -> None:
         """Raise DefinitionError where a prior belongs to no parameter."""
         every = [p for part in self.parts for p in self.parameters(part, shape)]
-        check_priors((*every, *(self.drift_parameters(3, 0.1) if self.drift else ())), dict(self.priors))
+        check_priors((*every, *(self.drift_parameters(3, 4, 4) if self.drift else ())), dict(self.priors))
 
 
 def deviations(own: PurchaseModel | GammaGamma, shape: CustomerShape) -> tuple[Parameter, ...]:
@@ -98,23 +93,6 @@ def deviations(own: PurchaseModel | GammaGamma, shape: CustomerShape) -> tuple[P
                 about = f"deviation of each {what} in the {link} of {name}"
                 found.append(Parameter(f"{name}_{what}", "identity", (-2, 2), about, size, scale=sd, zero_sum=True))
     return tuple(found)
-
-
-def drift_parameters(buckets: int, years_per_bucket: float) -> tuple[Parameter, ...]:
-    """The walk over so many buckets, and how many times the variance of a Poisson count exceeds one.
-
-    The walk's law is that of churn: its prior sd grows with the square root of the length of a bucket.
-    """
-    at_quarter = WALK.parameters(Shape(1, 1, buckets, 1, 3, 3))
-    quarters = (years_per_bucket * 4) ** 0.5
-    made = []
-    for p in at_quarter:
-        interval = p.plausible
-        if p.name == "calendar_sd":
-            interval = (interval[0] * quarters, interval[1] * quarters)
-        made.append(replace(p, plausible=interval, about=p.about.replace("log hazard", "log purchases")))
-    noise = Parameter("extra_variance", "log", (0.1, 3.0), "variance of a bucket's count over its mean, less one")
-    return *made, noise
 
 
 def by_group(

@@ -107,7 +107,12 @@ class PurchaseFit:
     def parameters(self) -> tuple[Parameter, ...]:
         """Every parameter of the model, with the priors in force."""
         own = [p for part in self.model.parts for p in self.model.parameters(part, self.index.shape)]
-        return (*own, *(self.model.drift_parameters(3, self.table.years_per_bucket) if "drift" in self.draws else ()))
+        if "drift" not in self.draws:
+            return tuple(own)
+        found = self.draws["drift"]
+        seasons = found.sizes["season_at"] if "season" in found else 0
+        buckets = found.sizes["calendar_at"] + 1
+        return (*own, *self.model.drift_parameters(buckets, self.table.buckets_per_year, seasons))
 
     def summary(self, probability: float = 0.8) -> pd.DataFrame:
         """Posterior of every scalar parameter: mean and the central interval of the probability asked for.

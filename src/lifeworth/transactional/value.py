@@ -54,12 +54,15 @@ class PurchaseValuation:
         draws, cohort "new" makes its first purchase at as_of), and `customers`.
     seed : int
         Of what has not happened yet.
+    thin : int
+        Every so many draws of the fit were carried forward.
     """
 
     fit: PurchaseFit
     economics: Economics
     draws: xr.Dataset
     seed: int
+    thin: int
 
     @property
     def by(self) -> tuple[str, ...]:
@@ -163,17 +166,18 @@ def value_purchases(
     if e.service_cost_annual != 0.0:
         raise DefinitionError("service_cost_annual has no term to be paid for: take costs off the gross_margin.")
     assert fit.spend_law
-    return _Job(fit, economics, draws, fit.seed if seed is None else seed).run()
+    sizes = fit.draws["purchases"].sizes
+    thin = max(1, -(-sizes["chain"] * sizes["draw"] // draws))
+    return Job(fit, economics, thin, fit.seed if seed is None else seed).run()
 
 
-class _Job:
+class Job:
     """One valuation on its way."""
 
-    def __init__(self, fit: PurchaseFit, economics: Economics, draws: int, seed: int) -> None:
-        sizes = fit.draws["purchases"].sizes
-        self.fit, self.e, self.seed = fit, economics, seed
-        self.thin = max(1, -(-sizes["chain"] * sizes["draw"] // draws))
+    def __init__(self, fit: PurchaseFit, economics: Economics, thin: int, seed: int) -> None:
+        self.fit, self.e, self.seed, self.thin = fit, economics, seed, thin
         self.clock = self._clock()
+        self.year = self.clock.years <= 1.0 + 1e-9
         self.draws = len(self.clock.expected)
         self.segments = fit.index.segments
         self.margin = self._input("gross_margin", 0)
@@ -187,12 +191,14 @@ class _Job:
         return clock(self.fit, edges, self.rng(0), thin=self.thin)
 
     def rng(self, *stream: int) -> np.random.Generator:
+        """A generator of its own for each thing that is drawn."""
         return np.random.default_rng([self.seed, 83, *stream])
 
     def _input(self, name: str, stream: int) -> Array:
         return self.e.by_segment(name, self.segments, self.rng(1, stream), self.draws)
 
     def run(self) -> PurchaseValuation:
+        """Both kinds, of the customers known and of those to come."""
         units, n = self.fit.units, len(self.segments)
         who = known_customers(self.fit)
         acquired = np.bincount(who.unit, who.customers, len(units)).reshape(-1, n)
@@ -201,17 +207,18 @@ class _Job:
         rows = Rows.of([c for c, _ in every], [s for _, s in every], self.fit.table.by)
         found = {}
         for k, kind in enumerate(KINDS):
-            book = self._book(who, self._theta(), kind, k)
+            book = self._book(who, self.theta(), kind, k)
             found[kind] = self._measures(book, self._new(fresh, kind, k), rows, fresh)
         return self._gathered(found, rows, self._people(rows, fresh))
 
-    def _theta(self) -> dict[str, dict[str, Array]]:
+    def theta(self) -> dict[str, dict[str, Array]]:
+        """Parameters of purchases and spend by unit, thinned."""
         return {part: self.fit.theta(part, thin=self.thin) for part in self.fit.model.parts}
 
     def _book(self, who: Who, theta: dict[str, dict[str, Array]], kind: Kind, stream: int) -> dict[str, Array]:
         """Present value, purchases of a year and active customers by unit, (draws, units)."""
         spend, units = theta["spend"], next(iter(theta["purchases"].values())).shape[1]
-        weight, year = self._weights(), self.clock.years <= 1.0 + 1e-9
+        weight = self.weights()
         segment = np.arange(units) % len(self.segments)
         found = {name: np.zeros((self.draws, units)) for name in ("worth", "purchases", "alive")}
         if kind == "parameter":
@@ -220,11 +227,11 @@ class _Job:
             blocks = drawn_ahead(self.fit, who, theta["purchases"], spend, self.clock, self.rng(2, stream, units))
         for part, alive, purchases, money in blocks:
             found["alive"][part] = alive
-            found["purchases"][part] = purchases[year].sum(axis=0)
+            found["purchases"][part] = purchases[self.year].sum(axis=0)
             found["worth"][part] = np.einsum("k,kdu->du", weight, money) * self.margin[part][:, segment]
         return found
 
-    def _weights(self) -> Array:
+    def weights(self) -> Array:
         """Present value of a unit of revenue in each interval; 0 beyond the horizon."""
         years = self.clock.years
         price = (1 + self.e.price_increase_annual) ** years
@@ -281,4 +288,4 @@ class _Job:
         coords |= {name: ("row", [s[i] for _, s in rows.labels]) for i, name in enumerate(self.fit.table.by)}
         coords["customers"] = ("row", people)
         data = xr.Dataset({n: (("kind", "row", "draw"), v) for n, v in values.items()}, coords=coords)
-        return PurchaseValuation(self.fit, self.e, data, self.seed)
+        return PurchaseValuation(self.fit, self.e, data, self.seed, self.thin)
