@@ -39,7 +39,7 @@ table.frame.head()
 # purchases (BG/NBD), the spend (gamma-gamma), and how the purchase rate drifts over the calendar.
 
 # %%
-options = lw.SamplerOptions(draws=400, tune=300, chains=2, target_accept=0.9)
+options = lw.SamplerOptions(draws=600, tune=300, chains=2, target_accept=0.9)
 fit = lw.fit_purchases(table, pooling="complete", seed=7, sampler=options)
 print(fit.diagnostics)
 for note in fit.notes:
@@ -86,6 +86,13 @@ terms = lw.Economics(gross_margin=0.30, discount_rate_annual=0.15, horizon_years
 value = lw.value_purchases(fit, terms)
 names = ["accounts", "residual", "residual P10", "residual P90", "cltv", "cltv P10", "cltv P90"]
 value.summary()[[*names, "purchases_12_months", "p_alive"]]
+
+# %% [markdown]
+# Each customer, looked up in the engine: who is still active, what it will buy, what it is worth.
+
+# %%
+scores = lw.score_purchases(value, ledger)
+scores.frame.sort("residual", descending=True).head(5).collect().to_pandas()
 
 # %% [markdown]
 # ## What lifetimes would have said

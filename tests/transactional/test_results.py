@@ -78,3 +78,19 @@ def test_another_schema_or_a_changed_table_is_refused(made_fit, held_out, tmp_pa
         (tmp_path / "fit" / "fit.json").write_text(json.dumps(record | change))
         with pytest.raises(StoreError, match=match):
             lw.load(tmp_path / "fit")
+
+
+def test_arviz_reads_the_draws_and_the_likelihood_of_each_history(made_fit, held_out):
+    """Summed over rows it is that of all customers: -9582.4 near the published fit, with time in weeks."""
+    import arviz as az
+
+    fit = made_fit(held_out, sd=0.001)
+    tree = fit.to_arviz()
+    assert {"posterior", "spend_posterior", "drift_posterior", "log_likelihood", "observed_data"} <= set(tree.children)
+    pointwise = tree["log_likelihood"]["purchases"]
+    assert pointwise.dims == ("chain", "draw", "history")
+    repeats = (held_out.frame["frequency"] * held_out.frame["customers"]).sum()
+    in_weeks = pointwise.sum("history") - repeats * np.log(365.25 / 7)
+    assert float(in_weeks.mean()) == pytest.approx(-9582.4, abs=0.3)
+    assert int(tree["observed_data"]["customers"].sum()) == 2357
+    assert np.isfinite(az.loo(tree).elpd)

@@ -19,7 +19,7 @@ from lifeworth.results import Diagnostics, SamplerOptions
 from lifeworth.transactional.model import CustomerIndex, CustomerShape, TransactionalModel
 from lifeworth.transactional.results import PurchaseFit
 
-SCHEMA = 1
+SCHEMA = 2
 _PLAIN = ("grid", "cohort_by", "by", "calendar", "currency")
 
 

@@ -19,6 +19,9 @@ from lifeworth.transactional.model import CustomerIndex, TransactionalModel, by_
 if TYPE_CHECKING:
     from pathlib import Path
 
+_BLOCK = 100
+"""Draws whose likelihood of every row is held at once."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PurchaseFit:
@@ -137,6 +140,27 @@ class PurchaseFit:
                     row = {"part": part, "parameter": str(name), "unit": unit, "mean": mean}
                     rows.append(row | {"low": low[i], "high": high[i], "about": about.get(str(name), "")})
         return pd.DataFrame(rows)
+
+    def to_arviz(self) -> xr.DataTree:
+        """The draws as an ArviZ DataTree: posterior, log_likelihood and observed_data of the purchases.
+
+        `spend_posterior` and `drift_posterior` hold the other parts. A row of the log likelihood is a distinct history
+        with all its customers.
+        """
+        names = {"purchases": "posterior"} | {part: f"{part}_posterior" for part in self.draws if part != "purchases"}
+        groups = {names[part]: dataset for part, dataset in self.draws.items()}
+        law, history, unit = self.model.purchases, self.history, self.unit_of(self.table.frame)
+        theta, sizes = self.theta("purchases"), self.draws["purchases"].sizes
+        each = [
+            law.log_likelihood(history, {name: v[i : i + _BLOCK, unit] for name, v in theta.items()})
+            for i in range(0, sizes["chain"] * sizes["draw"], _BLOCK)
+        ]
+        pointwise = np.concatenate(each).reshape(sizes["chain"], sizes["draw"], -1) * self.table.customers
+        groups["log_likelihood"] = xr.Dataset({"purchases": (("chain", "draw", "history"), pointwise)})
+        seen = {"frequency": history.frequency, "recency": history.recency, "age": history.age}
+        seen |= {"customers": self.table.customers}
+        groups["observed_data"] = xr.Dataset({name: ("history", v) for name, v in seen.items()})
+        return xr.DataTree.from_dict(groups)
 
     @property
     def spend_law(self) -> GammaGamma:
