@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from lifeworth import SamplerOptions
+from lifeworth import BGBB, SamplerOptions, datasets
 from lifeworth.cli import app
 from lifeworth.cli.console import REJECTED, UNRELIABLE, USAGE
 from lifeworth.cli.environment import prepare
@@ -54,7 +54,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command() -> None:
     done = invoke("--help")
     assert done.exit_code == 0
-    assert all(name in done.output for name in ("demo", "table", "fit", "value", "compare", "backtest"))
+    assert all(name in done.output for name in ("demo", "table", "fit", "value", "compare", "backtest", "purchases"))
 
 
 def test_module_is_the_command() -> None:
@@ -350,3 +350,81 @@ def test_the_demo_of_purchases_shows_holds_out_and_writes(tmp_path: Path) -> Non
     assert customers["residual"].sum() == pytest.approx(total["mean"].to_numpy()[0], rel=0.02)  # parameter, predictive
     ahead = pd.read_csv(tmp_path / "demo" / "tracking.csv").query("measure == 'cumulative'").iloc[-1]
     assert ahead["p05"] < ahead["observed"] < ahead["p95"]
+
+
+# --- Purchases ---
+
+BOUGHT = ["--as-of", "1998-06-30", "--cohort", "month", "--grid", "week", "--currency", "USD"]
+PAID = ["--gross-margin", "0.3", "--discount-rate", "0.15", "--horizon", "5"]
+
+
+@pytest.fixture(scope="module")
+def transactions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("transactions") / "orders.csv"
+    datasets.cdnow(sample=True).transactions.rename(columns={"customer_id": "buyer"}).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def valued_purchases(transactions: Path) -> tuple[Path, Any]:
+    folder = transactions.parent
+    options = [transactions, *BOUGHT, "--column", "customer_id=buyer", "--fit-until", "1997-09-30", *PAID]
+    sampler = ["--seed", "5", "--chains", "2", "--draws", "300", "--tune", "300"]
+    done = invoke("purchases", *options, *sampler, "--fit", folder / "fit", "--out", folder / "out")
+    return folder, done
+
+
+@pytest.mark.mcmc
+def test_purchases_are_fitted_valued_scored_and_held_out(valued_purchases: tuple[Path, Any]) -> None:
+    folder, done = valued_purchases
+    assert done.exit_code == 0, done.stderr
+    assert "2,357 customers" in done.stdout
+    assert "Repeat purchases after 1997-09-30" in done.stdout
+    assert {path.name for path in (folder / "out").iterdir()} == {
+        "valuation.csv", "parameters.csv", "diagnostics.csv", "tracking.csv", "by_frequency.csv",
+        "tracking.png", "frequency_bins.png", "customers.parquet",
+    }  # fmt: skip
+
+
+@pytest.mark.mcmc
+def test_a_stored_fit_of_purchases_is_valued_again(valued_purchases: tuple[Path, Any], transactions: Path) -> None:
+    folder, _ = valued_purchases
+    options = ["purchases", transactions, *BOUGHT, "--column", "customer_id=buyer", *PAID, "--fit", folder / "fit"]
+    done = invoke(*options, "--fit-until", "1997-09-30", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert "sampling" not in done.stderr
+    found = json.loads(done.stdout)
+    assert {row["measure"] for row in found["scores"]} == {"incremental", "cumulative"}
+    assert {row["cohort"] for row in found["valuation"]} == {"1997-01", "1997-02", "1997-03", "all", "new"}
+    for more, says in ((["--seed", "6", "--fit-until", "1997-09-30"], "has another seed"), ([], "of another table")):
+        done = invoke(*options, *more)
+        assert done.exit_code == USAGE
+        assert says in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--timing", "start"], "--timing is not an option of purchases"),
+        (["--law", "weibull"], "law 'weibull' is not known"),
+        (["--opportunities", "4"], "--opportunities is not an option of BGNBD"),
+        (["--calendar", "day"], "day"),
+    ],
+)
+def test_options_that_purchases_do_not_have_are_refused(transactions: Path, more: list[str], says: str) -> None:
+    done = invoke("purchases", transactions, *BOUGHT, "--column", "customer_id=buyer", *PAID, *more)
+    assert done.exit_code == USAGE
+    assert says in done.stderr
+
+
+def test_a_job_file_of_purchases_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "job.toml"
+    path.write_text(
+        '[transactions]\nsource = "orders.parquet"\nas_of = 2026-06-30\n[purchases]\nlaw = "BGBB"\n'
+        "opportunities = 4.0\nfit_until = 2025-06-30\ndrift = false\n"
+    )
+    job = Job.read(path, {"purchases": {"seed": 3}})
+    assert job.transactions.source == str(tmp_path / "orders.parquet")
+    assert (job.purchases.fit_until, job.purchases.seed) == ("2025-06-30", 3)
+    given = job.purchases.arguments()
+    assert (given["purchases"], given["drift"]) == (BGBB(opportunities_per_year=4.0), False)

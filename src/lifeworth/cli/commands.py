@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lifeworth.cli.console import UNRELIABLE, session
+from lifeworth.cli import purchase_commands
+from lifeworth.cli.console import session
 from lifeworth.cli.options import FIT, Run, command
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def fit(run: Run) -> None:
     output.write(run, {"parameters": fitted.summary(), "diagnostics": fitted.diagnostics.table})
     output.draw(run, {"survival": lambda plot: plot.survival(fitted)})
     run.console.give(output.fit_json(fitted))
-    _gate(run, fitted)
+    run.console.gate(fitted.diagnostics.verdict)
 
 
 @command(app, "ledger", "table", "model", "economics", fit=FIT)
@@ -60,7 +61,7 @@ def value(run: Run) -> None:
     output.write(run, {"valuation": worth.table(), "summary": worth.summary().reset_index()})
     output.draw(run, {"survival": lambda plot: plot.survival(worth.fit), "cash_flow": lambda plot: plot.bands(worth)})
     run.console.give(output.value_json(worth))
-    _gate(run, worth.fit)
+    run.console.gate(worth.fit.diagnostics.verdict)
 
 
 @command(app, "ledger", "table", "model", "economics", "compare", fit=FIT)
@@ -75,7 +76,7 @@ def compare(run: Run) -> None:
     output.write(run, {"comparison": found.table(), "formula_inputs": found.inputs})
     output.draw(run, {"formulas": lambda plot: plot.compare(found)})
     run.console.give(output.compare_json(found))
-    _gate(run, worth.fit)
+    run.console.gate(worth.fit.diagnostics.verdict)
 
 
 @command(app, "ledger", "table", "model", "backtest")
@@ -91,8 +92,11 @@ def backtest(run: Run) -> None:
     run.console.show(*tables.backtest(found))
     output.write(run, {"backtest": found.table(), "forecasts": found.forecasts()})
     run.console.give(output.backtest_json(found))
-    worst = [fitted for fitted in found.fits if fitted.diagnostics.verdict == "FAIL"]
-    _gate(run, (worst or list(found.fits))[0])
+    for fitted in found.fits:
+        run.console.gate(fitted.diagnostics.verdict)
+
+
+command(app, "transactions", "purchases", "economics", fit=FIT)(purchase_commands.purchases)
 
 
 @app.command()
@@ -108,7 +112,7 @@ def demo(
     from lifeworth.cli import tables
 
     if transactional:
-        _purchases_demo(out, seed, quick=quick)
+        purchase_commands.demo(out, seed, quick=quick)
         return
     with session(as_json=False) as console:
         from lifeworth import demo as chain
@@ -118,23 +122,7 @@ def demo(
         with console.step(f"writing {out}"):
             chain.write(done, out)
         console.show(*tables.next_steps(done, out))
-        if done.fit.diagnostics.verdict == "FAIL":
-            raise typer.Exit(UNRELIABLE)
-
-
-def _purchases_demo(out: Path, seed: int, *, quick: bool) -> None:
-    from lifeworth.cli import purchase_tables
-
-    with session(as_json=False) as console:
-        from lifeworth import purchase_demo as chain
-
-        done = chain.run(seed=seed, quick=quick, step=console.step)
-        console.show(*purchase_tables.demo(done))
-        with console.step(f"writing {out}"):
-            chain.write(done, out)
-        console.show(*purchase_tables.next_steps(done, out))
-        if done.fit.diagnostics.verdict == "FAIL":
-            raise typer.Exit(UNRELIABLE)
+        console.gate(done.fit.diagnostics.verdict)
 
 
 def _cells(run: Run) -> CohortTable:
@@ -167,11 +155,14 @@ def _valued(run: Run) -> Valuation:
 def _stored(run: Run) -> Fit:
     """The fit of the folder given, refused where the ledger or the model given beside it is another one."""
     from lifeworth.errors import ComparisonError
+    from lifeworth.results import Fit
     from lifeworth.store import load
 
     assert run.fit is not None
     with run.console.step(f"reading the fit in {run.fit}"):
         fitted = load(run.fit)
+    if not isinstance(fitted, Fit):
+        raise ComparisonError(f"the fit in {run.fit} is one of purchases: use `lifeworth purchases`.")
     if run.job.ledger.source is not None and _cells(run).fingerprint != fitted.table.fingerprint:
         raise ComparisonError(
             f"the fit in {run.fit} is of another table. Name another folder, or leave the ledger out."
@@ -188,9 +179,3 @@ def _stored(run: Run) -> Fit:
     if other := [name for name in run.job.model.model_fields_set if not same[name]]:
         raise ComparisonError(f"the fit in {run.fit} has another {', '.join(sorted(other))}. Name another folder.")
     return fitted
-
-
-def _gate(run: Run, fitted: Fit) -> None:
-    if fitted.diagnostics.verdict == "FAIL":
-        run.console.say("the diagnostics fail: do not use these numbers. Exit code 4.")
-        raise typer.Exit(UNRELIABLE)

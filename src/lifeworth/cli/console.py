@@ -73,6 +73,12 @@ class Console:
                 else:
                     self._out.print(part, "")
 
+    def gate(self, verdict: str) -> None:
+        """Leave with a code of its own where the draws are not to be relied on; results are written by then."""
+        if verdict == "FAIL":
+            self.say("the diagnostics fail: do not use these numbers. Exit code 4.")
+            raise typer.Exit(UNRELIABLE)
+
     def give(self, result: Mapping[str, Any]) -> None:
         """The result on standard output as one JSON object with the notes, if JSON was asked for."""
         if self.as_json:

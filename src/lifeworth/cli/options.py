@@ -80,8 +80,9 @@ def _options(section: str) -> Iterator[inspect.Parameter]:
         kind: Any = _plain(field.annotation)
         if marks:
             kind = list[str] if marks[0].repeated else str
+        flag = f"--{name.replace('_', '-')}"
         option = typer.Option(
-            f"--{name.replace('_', '-')}",
+            f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
             help=f"{field.description}{_default(field)}",
             metavar=marks[0].metavar if marks else None,
             rich_help_panel=section.capitalize(),
@@ -114,4 +115,4 @@ def _plain(kind: Any) -> Any:
 
 
 def _default(field: FieldInfo) -> str:
-    return f" [default: {field.default}]" if field.default not in (None, (), {}) else ""
+    return f" (default: {field.default})" if field.default not in (None, (), {}) else ""

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lifeworth.backtesting.backtest import Backtest
+    from lifeworth.backtesting.tracking import Tracking
     from lifeworth.cli.options import Run
     from lifeworth.comparison import Comparison
     from lifeworth.ledger import CohortTable
     from lifeworth.results import Fit
+    from lifeworth.transactional.value import PurchaseValuation
     from lifeworth.valuation import Valuation
 
 DPI = 150
@@ -73,7 +75,7 @@ def fit_json(fit: Fit) -> dict[str, Any]:
     }
 
 
-def value_json(value: Valuation) -> dict[str, Any]:
+def value_json(value: Valuation | PurchaseValuation) -> dict[str, Any]:
     """A valuation for machines."""
     return {"verdict": value.fit.diagnostics.verdict, "seed": value.fit.seed, "valuation": records(value.table())}
 
@@ -87,6 +89,13 @@ def compare_json(comparison: Comparison) -> dict[str, Any]:
         "comparison": records(comparison.table()),
         "inputs": records(comparison.inputs),
     }
+
+
+def purchases_json(value: PurchaseValuation, held: Tracking | None) -> dict[str, Any]:
+    """A valuation of purchases for machines, and what was held out."""
+    found = {**value_json(value), "diagnostics": records(value.fit.diagnostics.table)}
+    found |= {"table": value.fit.table.fingerprint, "parameters": records(value.fit.summary())}
+    return found | ({} if held is None else {"tracking": records(held.table()), "scores": records(held.scores())})
 
 
 def backtest_json(backtest: Backtest) -> dict[str, Any]:

@@ -19,15 +19,21 @@ if TYPE_CHECKING:
 
 def demo(done: PurchaseDemo) -> Iterator[Table | str]:
     """The demo's results."""
-    table = done.fit.table
+    yield from results(done.value, done.tracking)
+    yield comparison(done.comparison)
+
+
+def results(value: PurchaseValuation, held: Tracking | None) -> Iterator[Table | str]:
+    """What was read, its value, and the holdout if there is one."""
+    table = value.fit.table
     yield (
         f"{table.customers.sum():,.0f} customers in {len(table.frame):,} distinct histories, "
         f"{table.activity.query('bucket <= 0')['purchases'].sum():,} repeat purchases up to {table.as_of}.\n"
     )
-    yield valuation(done.value)
-    yield holdout(done.tracking)
-    yield comparison(done.comparison)
-    yield f"Diagnostics {done.fit.diagnostics}; seed {done.fit.seed}.\n"
+    yield valuation(value)
+    if held is not None:
+        yield holdout(held)
+    yield f"Diagnostics {value.fit.diagnostics}; seed {value.fit.seed}.\n"
 
 
 def valuation(value: PurchaseValuation) -> Table:
