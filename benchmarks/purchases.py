@@ -19,7 +19,7 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
-NUTS = {"draws": 500, "tune": 500, "chains": 2, "cores": 2, "target_accept": 0.9}
+NUTS = {"draws": 1000, "tune": 500, "chains": 2, "cores": 2, "target_accept": 0.9}
 
 
 def books():

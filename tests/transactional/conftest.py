@@ -64,10 +64,10 @@ def made_fit():
         if not drift:
             return fit
         buckets = observed_buckets(model.purchases, table, fit.index, fit.theta("purchases"))
-        walk = steps * rng.standard_normal((CHAINS * DRAWS, len(buckets.seen) - 1))
-        walk[:, -1] += level
-        known = {"calendar_sd": steps, "calendar_momentum": 0.2, "bucket_noise": 0.05}
-        path = {"calendar": walk, "calendar_level": np.zeros((CHAINS * DRAWS, 1))}
+        path = steps * rng.standard_normal((CHAINS * DRAWS, len(buckets.seen)))
+        path[:, -1] += level
+        known = {"calendar_sd": steps, "calendar_persistence": 0.9, "bucket_noise": 0.05}
+        path = {"calendar": path, "calendar_level": np.zeros((CHAINS * DRAWS, 1))}
         return replace(fit, draws=draws | {"drift": dataset(around(known, 0.0, rng) | path)})
 
     return make

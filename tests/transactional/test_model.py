@@ -75,15 +75,20 @@ def test_priors_of_every_part_are_taken():
     model = TransactionalModel(BGNBD(), GammaGamma(), priors=(("dropout", (0.1, 0.2)), ("bucket_noise", (0.1, 0.2))))
     model.check(SHAPE)
     assert next(p for p in model.parameters("purchases", SHAPE) if p.name == "dropout").plausible == (0.1, 0.2)
-    assert model.drift_parameters(4, 13)[-1].plausible == (0.1, 0.2)
+    assert {p.name: p for p in model.drift_parameters(4, 13)}["bucket_noise"].plausible == (0.1, 0.2)
 
 
-def test_the_walk_of_a_shorter_bucket_moves_less():
+def test_the_drift_of_a_shorter_bucket_moves_less_and_lasts_longer():
     week, quarter = (
         next(p for p in drift_parameters(8, per_year) if p.name == "calendar_sd").plausible for per_year in (52, 4)
     )
     np.testing.assert_allclose(np.array(quarter) / week, np.sqrt(13))
     assert quarter == (0.02, 0.30)
+    year, month = (
+        next(p for p in drift_parameters(8, per_year) if p.name == "calendar_persistence").plausible
+        for per_year in (1, 12)
+    )
+    np.testing.assert_allclose(np.array(month) ** 12, year)
 
 
 def test_the_season_has_one_level_for_each_bucket_of_a_year():

@@ -12,6 +12,7 @@ import xarray as xr
 
 from lifeworth._ops import Array
 from lifeworth._parameters import Priors, Theta, draw_prior
+from lifeworth._walk import Stand, walked
 from lifeworth.bayes.diagnose import diagnose
 from lifeworth.calibration.study import UNFITTED, Calibration, ranked
 from lifeworth.calibration.world import Values
@@ -129,14 +130,17 @@ class Customers:
         ages = self.design.ages * (1 - 0.5 * cohort / max(self.design.cohorts - 1, 1))
         return np.floor(ages) if counts(self.model.purchases) else ages
 
-    def buckets(self, rng: np.random.Generator, theta: Theta) -> Buckets:
-        """Purchases by bucket, drawn around those expected."""
+    def buckets(self, rng: np.random.Generator, theta: dict[str, Array]) -> Buckets:
+        """Purchases by bucket, drawn around those expected; the deviations drawn are put in `theta`."""
         expected = np.full(_QUARTERS, self.design.bucket_purchases)
         known = Buckets(expected, expected, per_year=4)
-        mean = expected * np.exp(known.level(theta) + theta["season"][:, known.time_of_year])[0]
-        noise = theta["bucket_noise"][0]
-        alone = np.exp(noise * rng.standard_normal(len(mean)) - noise**2 / 2)
-        return replace(known, seen=rng.poisson(mean * alone).astype(float))
+        sd, share = theta["calendar_sd"][:, 0], theta["calendar_persistence"][:, 0]
+        stand = Stand(sd / np.sqrt(1 - share**2) * rng.standard_normal(1), sd**2)
+        later = walked(rng.standard_normal((1, _QUARTERS - 1)), stand, share, 0.0)
+        theta["calendar"] = np.column_stack([stand.step, later])
+        level = theta["calendar_level"] + theta["calendar"] + theta["season"][:, known.time_of_year]
+        alone = theta["bucket_noise"][0] * rng.standard_normal(_QUARTERS)
+        return replace(known, seen=rng.poisson(expected * np.exp(level[0] + alone)).astype(float))
 
 
 def _attempt(
@@ -186,10 +190,10 @@ def _drift(book: Customers, job: PurchaseJob, rng: np.random.Generator) -> tuple
     draws, _ = job.drift(buckets)
 
     def values(theta: Theta) -> Values:
-        level = buckets.level(theta)
-        scalars = {name: v[:, 0] for name, v in theta.items() if v.shape[1] == 1}
-        seasons = {f"season[{i}]": theta["season"][:, i] for i in range(theta["season"].shape[1])}
-        return scalars | seasons | {"last_level": level[:, -1], "first_level": level[:, 0]}
+        return _elements({name: v for name, v in theta.items() if name != "calendar"}) | {
+            "last_level": (theta["calendar_level"] + theta["calendar"])[:, -1],
+            "first_level": (theta["calendar_level"] + theta["calendar"])[:, 0],
+        }
 
     return values(theta), values(theta_of(draws)), 0
 

@@ -114,7 +114,7 @@ class PurchaseFit:
             return tuple(own)
         found = self.draws["drift"]
         seasons = found.sizes["season_at"] if "season" in found else 0
-        buckets = found.sizes["calendar_at"] + 1
+        buckets = found.sizes["calendar_at"]
         return (*own, *self.model.drift_parameters(buckets, self.table.buckets_per_year, seasons))
 
     def summary(self, probability: float = 0.8) -> pd.DataFrame:
