@@ -1,25 +1,25 @@
 """Bands of purchases over many origins of CDNOW, donations and madrigal: `purchase_origins.py`.
 
-The drift of the purchase rate, its prior and its season are judged where they matter: over every origin that leaves a
-year of history, or so, and something after it. At each the purchase model stands at its posterior mode (its own
-uncertainty is small beside the drift's), the drift is drawn exactly, and repeat purchases of all customers are
-forecast by bucket. Origins of a book overlap: they are not independent. Shares are of what happened.
+The drift of the purchase rate, its prior and its season are judged where they matter: over every origin that leaves
+some history, and something after it. At each the purchase model stands at its posterior mode, with histories read at
+the pace of the drift (its own uncertainty is small beside the drift's), the drift is drawn exactly, and repeat
+purchases of all customers are forecast by bucket. Origins of a book overlap: they are not independent. Shares are of
+what happened.
 """
 
 import warnings
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
 
-from lifeworth._parameters import Z90
+from lifeworth.bayes.mode import posterior_mode
 from lifeworth.ledger import Ledger
 from lifeworth.purchase_fitting import PurchaseJob
 from lifeworth.purchases import History
 from lifeworth.results import SamplerOptions, theta_of
 from lifeworth.transactional.buckets import bucket_length, observed_buckets
 from lifeworth.transactional.drift import factors_ahead
-from lifeworth.transactional.model import CustomerIndex, TransactionalModel, linked, merged_rows, opportunities
+from lifeworth.transactional.model import CustomerIndex, TransactionalModel, counts, histories, merged_rows
 from purchases import books
 
 AHEAD = {13: 9, 4: 4, 1: 5}
@@ -50,14 +50,17 @@ def forecasts(name, rows, as_of, origin, options, law):
     for day in origins(name, as_of, origin):
         table = Ledger.from_transactions(rows, as_of=as_of).purchase_table(as_of=day.date(), **options)
         index = CustomerIndex.of(table, model)
+        job = PurchaseJob(table, index, model, 1, SamplerOptions(draws=2000, chains=2))
+        read = None if counts(law) else job.settled()
         none = np.zeros(len(table.frame), dtype=int)
-        history, customers, _ = merged_rows(opportunities(law, table), table.customers, (none, none))
-        theta = mode(law, history, customers)
+        history, customers, _ = merged_rows(histories(law, table, read), table.customers, (none, none))
+        parameters = model.parameters("purchases", index.shape)
+        theta, _ = posterior_mode(parameters, lambda t, h=history, c=customers: float(law.log_likelihood(h, t)[0] @ c))
         units = {n: np.broadcast_to(v, (1, len(index.cohorts))) for n, v in theta.items()}
-        buckets = observed_buckets(law, table, index, units)
+        buckets = observed_buckets(law, table, index, units, read)
         if buckets is None:
             continue
-        draws, _ = PurchaseJob(table, index, model, 1, SamplerOptions(draws=2000, chains=2)).drift(buckets)
+        draws, _ = job.drift(buckets)
         later = table.activity.groupby("bucket")["purchases"].sum()
         ahead = min(AHEAD[table.buckets_per_year], int(later.index.max()))
         seen = later.reindex(range(1, ahead + 1), fill_value=0).to_numpy(dtype=float)
@@ -70,26 +73,6 @@ def forecasts(name, rows, as_of, origin, options, law):
             known = {"book": name, "origin": day.date(), "what": what}
             found += [known | scored(x[:, k], y[k]) for k in range(ahead)]
     return pd.DataFrame(found)
-
-
-def mode(law, history, customers):
-    """Posterior mode of the parameters common to all customers, (1, 1) each."""
-    ends = np.array([[float(linked(p, np.array(end))) for end in p.plausible] for p in law.parameters])
-    middle, sd = ends.mean(axis=1), (ends[:, 1] - ends[:, 0]) / 2 / Z90
-
-    def natural(x):
-        return {p.name: np.atleast_2d(p.natural(np.array(v))) for p, v in zip(law.parameters, x, strict=True)}
-
-    def loss(x):
-        height = (customers * law.log_likelihood(history, natural(x))).sum() - 0.5 * (((x - middle) / sd) ** 2).sum()
-        return -height if np.isfinite(height) else 1e12
-
-    best = []
-    for start in (middle, middle + 0.7 * sd, middle - 0.7 * sd):
-        near = optimize.minimize(loss, start, method="L-BFGS-B", bounds=[(v - 5, v + 5) for v in middle])
-        options = {"maxiter": 1500, "xatol": 1e-4, "fatol": 1e-3}
-        best.append(optimize.minimize(loss, near.x, method="Nelder-Mead", options=options))
-    return natural(min(best, key=lambda fit: fit.fun).x)
 
 
 def expected(law, history, customers, theta, lengths):

@@ -13,11 +13,12 @@ import pandas as pd
 import xarray as xr
 
 from lifeworth._ops import Array
-from lifeworth._parameters import Priors, Theta
+from lifeworth._parameters import Parameter, Priors, Theta
 from lifeworth._version import __version__
 from lifeworth.bayes.centre import centring
 from lifeworth.bayes.diagnose import diagnose
 from lifeworth.bayes.importance import importance_draws
+from lifeworth.bayes.mode import posterior_mode
 from lifeworth.bayes.purchases import compiled_rows
 from lifeworth.bayes.sample import sample
 from lifeworth.errors import DiagnosticsWarning, FitError
@@ -25,21 +26,23 @@ from lifeworth.ledger import PurchaseTable
 from lifeworth.model import Pooling, freeze_priors
 from lifeworth.purchases import BGNBD, GammaGamma, History, PurchaseModel, Spend
 from lifeworth.results import Diagnostics, SamplerOptions
-from lifeworth.transactional.buckets import observed_buckets
+from lifeworth.transactional.buckets import bucket_length, observed_buckets
 from lifeworth.transactional.checks import purchase_notes
-from lifeworth.transactional.drift import LEVEL, Buckets, draw_path, log_likelihood
+from lifeworth.transactional.drift import LEVEL, Buckets, draw_path, log_likelihood, mean_path
 from lifeworth.transactional.model import (
     CustomerIndex,
     CustomerShape,
     TransactionalModel,
+    counts,
+    histories,
     linked,
     merged_rows,
     merged_spend,
-    opportunities,
 )
 from lifeworth.transactional.results import PurchaseFit
 
 _DRAWS = 100
+_PASSES, _STILL, _POINTS = 8, 0.01, 200
 
 
 def fit_purchases(
@@ -99,12 +102,14 @@ def fit_purchases(
     model = TransactionalModel(purchases, spend, pooling, drift, freeze_priors(priors))
     index = CustomerIndex.of(table, model)
     model.check(index.shape)
-    draws, diagnostics = PurchaseJob(table, index, model, seed, sampler).run()
+    if drift:
+        bucket_length(purchases, table)  # refused before an hour of sampling
+    draws, diagnostics, buckets = PurchaseJob(table, index, model, seed, sampler).run()
     said = []
     if diagnostics.verdict == "FAIL":
         text = f"{diagnostics}. Draw more, tighten the priors or pool completely before using a number of it."
         said.append(_warn(DiagnosticsWarning, text))
-    found = PurchaseFit(model, table, index, draws, diagnostics, seed, sampler, version=__version__)
+    found = PurchaseFit(model, table, index, draws, diagnostics, seed, sampler, version=__version__, buckets=buckets)
     said += [_warn(kind, text) for kind, text in purchase_notes(found)]
     return replace(found, notes=tuple(said))
 
@@ -124,37 +129,74 @@ class PurchaseJob:
     seed: int
     options: SamplerOptions
 
-    def run(self) -> tuple[dict[str, xr.Dataset], Diagnostics]:
-        """Draws of every part, and their diagnostics."""
+    def run(self) -> tuple[dict[str, xr.Dataset], Diagnostics, Buckets | None]:
+        """Draws of every part, their diagnostics, and the calendar buckets that the drift was read from."""
         if not (self.table.frame["frequency"] > 0).any():
             raise FitError("nobody in the table came back: nothing can be learnt of repeat purchases.")
-        results = {"purchases": self._rows("purchases", 0)}
+        if self.model.spend is not None and self.table.spend.empty:
+            raise FitError("no repeat purchase of the table was paid for: fit with spend=None.")
+        read = self.settled() if self.model.drift and not counts(self.model.purchases) else None
+        rows = {"purchases": histories(self.model.purchases, self.table, read)}
+        results = {"purchases": self._rows("purchases", rows["purchases"], 0)}
         if self.model.spend is not None:
-            if self.table.spend.empty:
-                raise FitError("no repeat purchase of the table was paid for: fit with spend=None.")
-            results["spend"] = self._rows("spend", 1)
+            results["spend"] = self._rows("spend", self.table.spend_history, 1)
         draws = {part: dataset for part, (dataset, _) in results.items()}
         table = diagnose(draws, {part: n for part, (_, n) in results.items()})
-        if self.model.drift and (buckets := self.buckets(draws["purchases"])) is not None:
+        buckets = self.buckets(draws["purchases"], read) if self.model.drift else None
+        if buckets is not None:
             draws["drift"], worth = self.drift(buckets)
             row = {"part": "drift", "r_hat": 1.0, "ess_bulk": worth, "ess_tail": worth, "divergences": 0}
             row["draws"] = self.options.chains * self.options.draws
             table = pd.concat([table, pd.DataFrame([row])], ignore_index=True)
-        return draws, Diagnostics(table)
+        return draws, Diagnostics(table), buckets
 
-    def buckets(self, purchases: xr.Dataset) -> Buckets | None:
+    def settled(self) -> Buckets | None:
+        """The pace at which purchases went, by bucket: that which is found again when histories are read at it.
+
+        Read as they are, histories hold the drift already: who bought less of late is taken for gone, and a factor for
+        the drift would count it twice. So the model of all customers as one, at its mode, and the mean of the drift
+        are found in turn, until the pace stands still.
+        """
+        law, parameters = self.model.purchases, self.model.parameters("purchases", CustomerShape())
+        none = np.zeros(len(self.table.frame), dtype=np.int64)
+        read: Buckets | None = None
+        start: Array | None = None
+        for _ in range(_PASSES):
+            history, customers, _ = merged_rows(histories(law, self.table, read), self.table.customers, (none, none))
+
+            def height(theta: Theta, history: History = history, customers: Array = customers) -> float:
+                return float(law.log_likelihood(history, theta)[0] @ customers)
+
+            theta, start = posterior_mode(parameters, height, start)
+            units = {
+                name: np.broadcast_to(v, (1, len(self.index.cohorts) * len(self.index.segments)))
+                for name, v in theta.items()
+            }
+            found = observed_buckets(law, self.table, self.index, units, read)
+            if found is None:
+                return None
+            sizes, _ = self._sizes(found, _POINTS)
+            pace = np.exp(mean_path(sizes, found))
+            pace = pace * found.expected.sum() / (pace @ found.expected)
+            moved = np.abs(np.log(pace / (1.0 if read is None else read.pace))).max()
+            read = replace(found, pace=pace)
+            if moved < _STILL:
+                break
+        return read
+
+    def buckets(self, purchases: xr.Dataset, read: Buckets | None) -> Buckets | None:
         """Actual and expected purchases by bucket, expected at thinned draws."""
         every = purchases.sizes["chain"] * purchases.sizes["draw"]
         known = PurchaseFit(
             self.model, self.table, self.index, {"purchases": purchases}, _UNKNOWN, self.seed, self.options
         )
         theta = known.theta("purchases", thin=max(1, every // _DRAWS))
-        return observed_buckets(self.model.purchases, self.table, self.index, theta)
+        found = observed_buckets(self.model.purchases, self.table, self.index, theta, read)
+        return None if found is None else replace(found, prior_level=self._level.location_scale())
 
-    def _rows(self, part: str, stream: int) -> tuple[xr.Dataset, int]:
+    def _rows(self, part: str, rows: History | Spend, stream: int) -> tuple[xr.Dataset, int]:
         every = self.table.spend if part == "spend" else self.table.frame
         segment, cohort = self.index.positions(every)
-        rows = self.table.spend_history if part == "spend" else opportunities(self.model.purchases, self.table)
         customers = every["customers"].to_numpy(dtype=float)
         if self.model.pooling != "none":
             return self.sample_rows(part, rows, customers, (segment, cohort), stream)
@@ -208,19 +250,27 @@ class PurchaseJob:
 
     def drift(self, buckets: Buckets) -> tuple[xr.Dataset, float]:
         """Draws of the drift over these buckets, and what they are worth: its sizes, then the path given these."""
-        parameters = self.model.drift_parameters(len(buckets.seen), buckets.per_year, buckets.seasons)
-        level = next(p for p in parameters if p.name == LEVEL.name)
-        buckets = replace(buckets, prior_level=level.location_scale())
-        sizes = tuple(p for p in parameters if p.size is None and p != level)
         chains, draws = self.options.chains, self.options.draws
-        rng = np.random.default_rng(self._stream(2))
-        theta, worth = importance_draws(sizes, partial(log_likelihood, buckets=buckets), chains * draws, rng)
-        theta |= draw_path(theta, buckets, rng)
+        buckets = replace(buckets, prior_level=self._level.location_scale())
+        theta, worth = self._sizes(buckets, chains * draws)
+        theta |= draw_path(theta, buckets, np.random.default_rng(self._stream(3)))
         found = {}
-        for p in parameters:
+        for p in self._drift_parameters(buckets):
             dims = ("chain", "draw", f"{p.name}_at") if p.size else ("chain", "draw")
             found[p.name] = (dims, theta[p.name].reshape(chains, draws, *([p.size] if p.size else [])))
         return xr.Dataset(found, coords={"chain": range(chains), "draw": range(draws)}), worth
+
+    def _sizes(self, buckets: Buckets, draws: int) -> tuple[dict[str, Array], float]:
+        sizes = tuple(p for p in self._drift_parameters(buckets) if p.size is None and p.name != LEVEL.name)
+        rng = np.random.default_rng(self._stream(2))
+        return importance_draws(sizes, partial(log_likelihood, buckets=buckets), draws, rng)
+
+    def _drift_parameters(self, buckets: Buckets) -> tuple[Parameter, ...]:
+        return self.model.drift_parameters(len(buckets.seen), buckets.per_year, buckets.seasons)
+
+    @property
+    def _level(self) -> Parameter:
+        return next(p for p in self.model.drift_parameters(2, 1) if p.name == LEVEL.name)
 
     def _stream(self, *key: int) -> int:
         return int(np.random.SeedSequence([self.seed, *key]).generate_state(1)[0])

@@ -99,3 +99,9 @@ def test_segments_are_tracked_too(made_fit):
     found = track(made_fit(table)).table().query("measure == 'incremental'")
     by = found.pivot(index="bucket", columns="half", values="observed")
     np.testing.assert_allclose(by["odd"] + by["even"], by["all"])
+
+
+def test_a_later_table_of_other_buckets_is_refused(fit, purchase_ledger):
+    weekly = purchase_ledger.purchase_table(cohort="month", as_of="1997-09-30", calendar="week")
+    with pytest.raises(DataError, match="buckets of week, the fit's of 4 weeks"):
+        track(fit, weekly)

@@ -46,11 +46,11 @@ def book() -> TransactionLedger:
 def test_every_rule_by_hand(book):
     table = book.purchase_table(cohort="month")
     rows = table.frame.set_index(["cohort", "frequency", "recency", "age"])
-    money = ["customers", "first_spend", "repeat_spend", "refunds", "spenders", "spend"]
-    assert rows.loc[("2025-01", 2, 30, 49), money].tolist() == [1, 25, 30, 0, 1, 30]
-    assert rows.loc[("2025-01", 0, 0, 28), money].tolist() == [1, 40, 0, -15, 0, 0]
-    assert rows.loc[("2025-02", 1, 10, 27), money].tolist() == [1, 10, 50, -50, 0, 0]
-    assert rows.loc[("2025-02", 0, 0, 8), money].tolist() == [1, 60, 0, 0, 0, 0]
+    money = ["customers", "first_spend", "repeat_spend", "refunds", "first_refunds", "spenders", "spend"]
+    assert rows.loc[("2025-01", 2, 30, 49), money].tolist() == [1, 25, 30, 0, 0, 1, 30]
+    assert rows.loc[("2025-01", 0, 0, 28), money].tolist() == [1, 40, 0, -15, -15, 0, 0]
+    assert rows.loc[("2025-02", 1, 10, 27), money].tolist() == [1, 10, 50, -50, 0, 0, 0]
+    assert rows.loc[("2025-02", 0, 0, 8), money].tolist() == [1, 60, 0, 0, 0, 0, 0]
     assert len(rows) == 4
     assert table.spend.values.tolist() == [["2025-01", 2, 15.0, 1, 30.0]]
     assert table.total_spend == 150
@@ -217,6 +217,7 @@ def plain(rows, as_of, until):
         row["first_spend"] += bought[days[0]]
         row["repeat_spend"] += sum(bought[d] for d in days[1:])
         row["refunds"] += sum(refunds.values())
+        row["first_refunds"] += refunds[days[0]]
         row["spenders"] += net > 0
         row["spend"] += max(net, 0)
         row["later_purchases"] += len({day for day, cents in after if cents >= 0})
@@ -246,7 +247,7 @@ def test_against_a_plain_recount(rows):
     found = {
         tuple(int(r[k]) for k in keys): {
             name: round(100 * r[name])
-            if ("spend" in name and name != "spenders") or name in {"refunds", "later_amount"}
+            if ("spend" in name and name != "spenders") or name in {"refunds", "first_refunds", "later_amount"}
             else int(r[name])
             for name in next(iter(expected.values()))
         }

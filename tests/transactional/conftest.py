@@ -68,7 +68,7 @@ def made_fit():
         path[:, -1] += level
         known = {"calendar_sd": steps, "calendar_persistence": 0.9, "bucket_noise": 0.05}
         path = {"calendar": path, "calendar_level": np.zeros((CHAINS * DRAWS, 1))}
-        return replace(fit, draws=draws | {"drift": dataset(around(known, 0.0, rng) | path)})
+        return replace(fit, buckets=buckets, draws=draws | {"drift": dataset(around(known, 0.0, rng) | path)})
 
     return make
 

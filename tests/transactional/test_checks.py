@@ -109,7 +109,6 @@ def test_a_calendar_that_moved_is_said_where_there_is_no_drift(made_fit, held_ou
     assert CalendarWarning in kinds(made_fit(fallen, drift=False))
     assert CalendarWarning not in kinds(made_fit(fallen, drift=True))
     frame = calendar_check(made_fit(fallen, drift=False))
-    assert frame["observed"].sum() == pytest.approx(frame["expected"].sum())
     assert frame["ratio"].iloc[-1] < 0.8 < frame["ratio"].iloc[2]
 
 

@@ -31,12 +31,12 @@ def test_expected_buckets_add_up_to_what_new_customers_buy_by_their_age(made_fit
     np.testing.assert_allclose(by_bucket.sum(axis=0), total, rtol=1e-9)
 
 
-def test_buckets_are_scaled_to_the_same_total(made_fit, held_out):
+def test_expected_buckets_are_those_that_happened_at_the_published_fit(made_fit, held_out):
     fit = made_fit(held_out)
     found = observed_buckets(fit.model.purchases, held_out, fit.index, fit.theta("purchases"))
     assert len(found.seen) == 10
     assert (found.expected > 0).all()
-    assert found.seen.sum() == pytest.approx(found.expected.sum())
+    assert found.seen.sum() == pytest.approx(found.expected.sum(), rel=0.02)
     assert found.seen.sum() == 2457
 
 

@@ -17,8 +17,8 @@ from lifeworth.transactional.model import (
     by_group,
     deviations,
     drift_parameters,
+    histories,
     merged_rows,
-    opportunities,
 )
 
 SHAPE = CustomerShape(segments=2, cohorts=3)
@@ -117,8 +117,8 @@ def test_opportunities_are_whole_and_enough():
     days = [("a", f"{y}-07-01", 1.0) for y in (1995, 1996, 1998)] + [("b", "1995-07-01", 1.0), ("b", "1995-09-01", 1.0)]
     frame = pd.DataFrame(days, columns=["customer_id", "date", "amount"])
     ledger = Ledger.from_transactions(frame[frame["customer_id"] == "a"], as_of="2001-07-01")
-    history = opportunities(BGBB(), ledger.purchase_table())
+    history = histories(BGBB(), ledger.purchase_table())
     assert (history.frequency.tolist(), history.recency.tolist(), history.age.tolist()) == ([2], [3], [6])
     many = pd.concat([frame[frame["customer_id"] == "b"]] * 1).assign(date=["2001-06-01", "2001-06-20"])
     with pytest.raises(DefinitionError, match="opportunities_per_year"):
-        opportunities(BGBB(), Ledger.from_transactions(many, as_of="2001-07-01").purchase_table())
+        histories(BGBB(), Ledger.from_transactions(many, as_of="2001-07-01").purchase_table())

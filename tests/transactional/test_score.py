@@ -74,3 +74,17 @@ def test_another_ledger_is_refused(value):
     odd = lw.Ledger.from_transactions(rows.assign(date=rows["date"].where(rows.index > 3)).dropna(), as_of=book.as_of)
     with pytest.raises(ComparisonError, match="have a history of the"):
         lw.score_purchases(value, odd)
+    dear = lw.Ledger.from_transactions(rows.assign(amount=rows["amount"] * 10), as_of=book.as_of)
+    with pytest.raises(ComparisonError, match="their repeats paid"):
+        lw.score_purchases(value, dear)
+
+
+def test_segments_of_any_name_are_scored(made_fit):
+    book = lw.datasets.cdnow(sample=True)
+    rows = book.transactions.assign(paying=np.where(book.transactions["customer_id"] < "12", "a", "b"))
+    ledger = lw.Ledger.from_transactions(rows, as_of=book.calibration_end)
+    value = lw.value_purchases(made_fit(ledger.purchase_table(by=["paying"], cohort="year")), TERMS)
+    frame = lw.score_purchases(value, ledger).frame.collect().to_pandas()
+    for segment in "ab":
+        total = value.sample("total_residual", paying=segment).mean()
+        assert frame.loc[frame["paying"] == segment, "residual"].sum() == pytest.approx(total, rel=1e-9)

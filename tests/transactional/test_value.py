@@ -127,3 +127,64 @@ def test_the_same_seed_gives_the_same_draws(fit, value):
 def test_intervals_reach_the_horizon():
     assert value_edges(1.0)[-1] == 1.0
     assert value_edges(5.5).tolist()[-3:] == [4.0, 5.0, 5.5]
+
+
+@pytest.mark.parametrize("horizon", [0.03, 0.2, 0.4, 0.9, 1.3])
+def test_a_horizon_of_any_length_is_valued_whole(fit, horizon):
+    terms = replace(TERMS, horizon_years=horizon, discount_rate_annual=0.0)
+    who = known_customers(fit)
+    theta, spend = ({n: v[:, who.unit] for n, v in fit.theta(part).items()} for part in ("purchases", "spend"))
+    bought = fit.model.purchases.expected_purchases(who.history, theta, horizon)
+    exact = (bought * fit.spend_law.expected_spend(who.spend, spend) * who.customers).sum(axis=1) * 0.5
+    np.testing.assert_allclose(value_purchases(fit, terms).sample("total_residual"), exact, rtol=1e-9)
+
+
+def test_no_opportunity_within_the_horizon_is_refused(fit):
+    model = replace(fit.model, purchases=lw.BGBB(opportunities_per_year=0.5))
+    with pytest.raises(DefinitionError, match="no opportunity lies within horizon_years=1"):
+        value_purchases(replace(fit, model=model), replace(TERMS, horizon_years=1.0))
+
+
+def test_a_first_purchase_given_back_is_not_worth_it(fit):
+    """Half of every first purchase given back: the first part of the CLTV of a new customer halves."""
+    frame = fit.table.frame
+    back = frame.assign(first_refunds=-0.5 * frame["first_spend"])
+    whole, half = (
+        value_purchases(replace(fit, table=replace(fit.table, frame=rows)), replace(TERMS, horizon_years=0.01))
+        for rows in (frame, back)
+    )
+    first = 0.5 * frame["first_spend"].sum() / 2357
+    assert mean(whole, "cltv", "new") - mean(half, "cltv", "new") == pytest.approx(first / 2, rel=1e-9)
+
+
+def test_who_comes_back_for_nothing_goes_on_so(fit, value):
+    """Repeats of the first cohort bring nothing: it is worth nothing to come, the newly won of all a third less."""
+    frame = fit.table.frame
+    gone = frame["cohort"] == "1997-01"
+    free = frame.assign(spenders=frame["spenders"].where(~gone, 0), spend=frame["spend"].where(~gone, 0.0))
+    found = value_purchases(replace(fit, table=replace(fit.table, frame=free)), TERMS)
+    came = frame[frame["frequency"] > 0].groupby(gone)["customers"].sum()
+    paying = came[False] / came.sum()
+    never = (frame["frequency"] == 0) & gone
+    assert 0.5 < paying < 0.8
+    assert mean(found, "total_residual", "1997-01") < mean(value, "total_residual", "1997-01") / 2
+    assert mean(found, "total_residual", "1997-01") > 0
+    assert never.any()
+    repeats = [mean(v, "cltv", "new") - 0.5 * frame["first_spend"].sum() / 2357 for v in (found, value)]
+    assert repeats[0] / repeats[1] == pytest.approx(paying, rel=1e-6)
+    drawn = mean(found, "residual", kind="predictive")
+    assert drawn == pytest.approx(mean(found, "residual"), abs=4 * found.sample("residual", "predictive").std() / 10)
+
+
+def test_luck_of_first_purchases_is_that_of_the_law_of_spend(fit):
+    """One purchase of CDNOW varies by sqrt((1 + w^2)(1 + b^2 / (1 - b^2)) - 1), w^2 = 1/p, b^2 = 1/(q - 1)."""
+    from lifeworth.transactional.value import Job
+
+    spend = {name: v[:1].repeat(4000, axis=0) for name, v in fit.theta("spend").items()}
+    job = Job(fit, TERMS, 1, 1)
+    job.draws = 4000
+    luck = job._luck(np.array([50.0]), spend)[:, 0]
+    w2, b2 = (spend[n][0, 0] ** 2 for n in ("within_variation", "between_variation"))
+    variance = (1 + w2) * (1 + b2 / (1 - b2)) - 1
+    assert luck.mean() == pytest.approx(1, abs=4 * np.sqrt(variance / 50 / 4000))
+    assert luck.var() == pytest.approx(variance / 50, rel=0.25)  # heavy tails: q is 3.7

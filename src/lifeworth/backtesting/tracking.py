@@ -108,7 +108,7 @@ def _fitted(fit: PurchaseFit, table: PurchaseTable) -> pd.DataFrame:
     buckets = np.arange(int(seen.index.min()), 1)
     theta = fit.theta("purchases", thin=_thin(fit, 100))
     unit = fit.unit_of(fit.table.frame)
-    expected = expected_by_bucket(fit.model.purchases, fit.table, theta, unit, buckets).mean(axis=1)
+    expected = expected_by_bucket(fit.model.purchases, fit.table, theta, unit, buckets, fit.buckets).mean(axis=1)
     frame = pd.DataFrame(
         {"bucket": buckets, "measure": "incremental", "mean": expected, **dict.fromkeys(table.by, "all")}
     )
@@ -181,6 +181,8 @@ def _later(fit: PurchaseFit, later: PurchaseTable | None) -> PurchaseTable:
     if table.until is None:
         raise DataError("the table knows nothing after its as_of: make it with an earlier as_of than the ledger's.")
     keys = ["cohort", *fit.table.by, "frequency", "recency", "age", "customers"]
+    if table.calendar != fit.table.calendar:
+        raise DataError(f"the later table has buckets of {table.calendar}, the fit's of {fit.table.calendar}.")
     same = table.as_of == fit.table.as_of and list(table.frame.columns[: len(keys)]) == keys
     if not same or not table.frame[keys].equals(fit.table.frame[keys]):
         raise DataError(

@@ -94,6 +94,7 @@ def customers(rows: Lazy, as_of: date, by: tuple[str, ...] = ()) -> Lazy:
         "lw_first_spend": nw.when(opened).then(gross).otherwise(nw.lit(0)),
         "lw_repeat_spend": nw.when(opened).then(nw.lit(0)).otherwise(gross),
         "lw_refunds": refund,
+        "lw_first_refunds": nw.when(opened).then(refund).otherwise(nw.lit(0)),
         "lw_net": nw.when(opened).then(nw.lit(0)).otherwise(gross + refund),
     }
     return first.group_by("lw_id").agg(

@@ -27,12 +27,13 @@ SPEND_STEP: Final = 0.01
 """Width of the bins of mean spend, in logarithms."""
 
 _WHOLE: Final = ("frequency", "recency", "age", "customers")
-_MONEY: Final = ("first_spend", "repeat_spend", "refunds", "spend")
+_MONEY: Final = ("first_spend", "repeat_spend", "refunds", "first_refunds", "spend")
 _LATER: Final = ("later_purchases", "later_amount")
 FRAMES: Final = ("frame", "spend", "activity", "gaps")
 """The frames of a purchase table."""
 _NAMED: Final = ("grid", "cohort_by", "by", "as_of", "calendar", "until", "currency")
-TAKEN: Final = frozenset((*_WHOLE, *_MONEY, *_LATER, "cohort", "spenders", "mean", "bucket", "purchases"))
+_SCORED: Final = ("customer_id", "p_alive", "purchases_12_months", "residual")
+TAKEN: Final = frozenset((*_WHOLE, *_MONEY, *_LATER, *_SCORED, "cohort", "spenders", "mean", "bucket", "purchases"))
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class PurchaseTable:
     ----------
     frame : DataFrame
         One row per cohort x segments x frequency (repeat purchases) x recency x age (steps of `grid` since the first
-        purchase): `customers`; money `first_spend` and `repeat_spend` as paid, `refunds` (at most 0) taken off both;
+        purchase): `customers`; money `first_spend` and `repeat_spend` as paid, `refunds` (at most 0) taken off both, of
+        which `first_refunds` off the first purchases;
         `spenders`, those whose repeat purchases net of refunds are above 0, and `spend`, the sum of these nets.
         With `until`, also `later_purchases` (days) and `later_amount` (net of refunds), sums over the row's customers
         after `as_of` up to `until`.
@@ -142,7 +144,7 @@ def aggregate_purchases(rows: Lazy, layout: Layout) -> tuple[pd.DataFrame, pd.Da
     positive = (net > 0) & (nw.col("lw_frequency") > 0)
     sums = {
         "customers": nw.len(),
-        **{name: nw.col(f"lw_{name}").sum() for name in ("first_spend", "repeat_spend", "refunds")},
+        **{name: nw.col(f"lw_{name}").sum() for name in _MONEY[:4]},
         "spenders": nw.when(positive).then(nw.lit(1)).otherwise(nw.lit(0)).sum(),
         "spend": nw.when(positive).then(net).otherwise(nw.lit(0)).sum(),
     }

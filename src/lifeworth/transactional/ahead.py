@@ -13,7 +13,6 @@ from lifeworth._ops import Array
 from lifeworth._parameters import Theta
 from lifeworth.purchases import History, Spend
 from lifeworth.results import theta_of
-from lifeworth.transactional.buckets import bucket_length, observed_buckets
 from lifeworth.transactional.drift import factors_ahead
 from lifeworth.transactional.model import counts, draws_of, per_year
 from lifeworth.transactional.results import PurchaseFit
@@ -26,7 +25,8 @@ _CELLS: Final = 3_000_000
 class Who:
     """Customers in rows: their histories and spend, how many, and the unit that each row belongs to.
 
-    `unit` are columns of the parameters; sums are given for each of the `groups` that `group` counts.
+    `unit` are columns of the parameters; sums are given for each of the `groups` that `group` counts. `paying` is the
+    expected share of payers among a row's customers whose spend is not known.
     """
 
     history: History
@@ -36,6 +36,7 @@ class Who:
     unit: Array
     group: Array
     groups: int
+    paying: Array
 
     def each(self) -> Who:
         """One row a customer; of a row's customers the first `spenders` have its spend, the others none."""
@@ -53,6 +54,7 @@ class Who:
             self.unit[at],
             self.group[at],
             self.groups,
+            self.paying[at],
         )
 
 
@@ -62,14 +64,23 @@ def known_customers(fit: PurchaseFit) -> Who:
     spenders, unit = frame["spenders"].to_numpy(dtype=float), fit.unit_of(frame)
     frequency = np.where(spenders > 0, frame["frequency"].to_numpy(dtype=float), 0.0)
     mean = frame["spend"].to_numpy() / np.maximum(spenders * frequency, 1.0)
-    return Who(fit.history, Spend(frequency, mean), spenders, fit.table.customers, unit, unit, len(fit.units))
+    paying = np.where(frame["frequency"] > 0, 0.0, paying_share(fit)[unit % len(fit.index.segments)])
+    return Who(fit.history, Spend(frequency, mean), spenders, fit.table.customers, unit, unit, len(fit.units), paying)
 
 
-def new_customers(counts_by_unit: Array) -> Who:
-    """Customers on the day of their first purchase, so many in each unit."""
-    n = len(counts_by_unit)
-    nothing = np.zeros(n)
-    return Who(History.none(n), Spend(nothing, nothing), nothing, counts_by_unit, np.arange(n), np.arange(n), n)
+def paying_share(fit: PurchaseFit) -> Array:
+    """Share by segment of those with repeat purchases whose repeats, net of refunds, are above 0; (segments,)."""
+    frame, segments = fit.table.frame, len(fit.index.segments)
+    at, back = fit.unit_of(frame) % segments, frame["frequency"].to_numpy() > 0
+    came = np.bincount(at, fit.table.customers * back, segments)
+    return np.where(came > 0, np.bincount(at, frame["spenders"], segments) / np.maximum(came, 1.0), 1.0)
+
+
+def new_customers(fit: PurchaseFit, counts_by_segment: Array) -> Who:
+    """Customers on the day of their first purchase, so many in each segment."""
+    n = len(counts_by_segment)
+    nothing, at = np.zeros(n), np.arange(n)
+    return Who(History.none(n), Spend(nothing, nothing), nothing, counts_by_segment, at, at, n, paying_share(fit))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,15 +110,12 @@ def clock(fit: PurchaseFit, edges: Array, rng: np.random.Generator, *, thin: int
     years = edges / per_year(model) if counts(model) else (starts + edges) / 2
     draws = fit.draws["purchases"].isel(draw=slice(None, None, thin)).sizes
     flat = np.ones((draws["chain"] * draws["draw"], len(edges)))
-    if "drift" not in fit.draws:
+    if fit.buckets is None:
         return Clock(edges, years, flat, flat)
-    wide = max(1, fit.draws["purchases"].sizes["draw"] * draws["chain"] // 100)
-    buckets = observed_buckets(model, fit.table, fit.index, fit.theta("purchases", thin=wide))
-    assert buckets is not None
-    length = bucket_length(model, fit.table)
+    length = fit.buckets.length
     ahead = int(np.ceil(edges[-1] / length - 1e-9))
     theta = theta_of(fit.draws["drift"].isel(draw=slice(None, None, thin)))
-    found = [_averaged(f, length, starts, edges) for f in factors_ahead(theta, buckets, ahead, rng)]
+    found = [_averaged(f, length, starts, edges) for f in factors_ahead(theta, fit.buckets, ahead, rng)]
     return Clock(edges, years, *found)
 
 
@@ -187,7 +195,8 @@ def drawn_ahead(
     """One future of every customer and draw, as `expected_ahead` yields expectations.
 
     Purchases follow the purchase model; where the drift's factor is below one each purchase is kept with that
-    probability, above one as many more are added at random. A customer pays around a level drawn once per draw.
+    probability, above one as many more are added at random. A customer pays around a level drawn once per draw, or
+    nothing.
     """
     model, groups = fit.model.purchases, who.groups
     each, row = who.each(), np.repeat(np.arange(len(who.unit)), who.customers.astype(np.int64))
@@ -206,7 +215,8 @@ def drawn_ahead(
         money = np.zeros(len(made))
         if spend is not None and fit.model.spend is not None:
             paying = columns(spend, part, each.unit)
-            level = np.broadcast_to(fit.model.spend.draw_level(each.spend, paying, rng), alive.shape)[d, i]
+            pays = (each.spenders > 0) | (rng.random(alive.shape) < each.paying)
+            level = (fit.model.spend.draw_level(each.spend, paying, rng) * pays)[d, i]
             within = np.broadcast_to(paying["within_variation"], alive.shape)[d, i]
             money = fit.model.spend.draw_total(made, level, {**_first(paying), "within_variation": within}, rng)
         shape = (len(clock.edges), alive.shape[0], groups)
@@ -220,7 +230,8 @@ def _mean_level(fit: PurchaseFit, who: Who, spend: Theta) -> Array:
     law = fit.spend_law
     share = who.spenders / np.maximum(who.customers, 1.0)
     nothing = Spend(np.zeros(1), np.zeros(1))
-    return share * law.expected_spend(who.spend, spend) + (1 - share) * law.expected_spend(nothing, spend)
+    unknown = (1 - share) * who.paying
+    return share * law.expected_spend(who.spend, spend) + unknown * law.expected_spend(nothing, spend)
 
 
 def columns(theta: Theta, part: slice, unit: Array) -> dict[str, Array]:

@@ -21,7 +21,7 @@ from lifeworth.errors import (
     TimingWarning,
 )
 from lifeworth.ledger import PurchaseTable
-from lifeworth.transactional.buckets import observed_buckets
+from lifeworth.transactional.buckets import observed_buckets, whole_buckets
 from lifeworth.transactional.drift import Buckets
 from lifeworth.transactional.model import counts, per_year
 from lifeworth.transactional.results import PurchaseFit
@@ -77,8 +77,8 @@ def spend_check(fit: PurchaseFit | PurchaseTable) -> SpendCheck:
     if n.sum() < 10:
         raise DataError(f"{n.sum():.0f} customers have paid repeat purchases: too few for a correlation.")
     rng = np.random.default_rng(17)
-    again = rng.multinomial(int(n.sum()), n / n.sum(), size=_REPEATS).astype(float)
-    low, high = np.nanquantile(_correlation(again, x, mean), [0.025, 0.975])
+    again = [_correlation(rng.multinomial(int(n.sum()), n / n.sum(), size=10), x, mean) for _ in range(_REPEATS // 10)]
+    low, high = np.nanquantile(np.concatenate(again), [0.025, 0.975])
     edges, names = [1, 2, 3, 5, 10, np.inf], ["1", "2", "3-4", "5-9", "10+"]
     rows = []
     for name, a, b in zip(names, edges[:-1], edges[1:], strict=True):
@@ -167,7 +167,8 @@ def calendar_check(fit: PurchaseFit) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        bucket (0 is the last up to as_of), observed, expected (scaled to the same total) and ratio.
+        bucket (0 is the last up to as_of), observed, expected and ratio. No row where fewer than three buckets have
+        five purchases expected, or where a bucket is no whole number of opportunities.
     """
     found = _buckets(fit)
     if found is None:
@@ -178,6 +179,10 @@ def calendar_check(fit: PurchaseFit) -> pd.DataFrame:
 
 
 def _buckets(fit: PurchaseFit) -> Buckets | None:
+    if fit.model.drift:
+        return fit.buckets
+    if counts(fit.model.purchases) and not whole_buckets(fit.model.purchases, fit.table):
+        return None
     every = fit.draws["purchases"].sizes["chain"] * fit.draws["purchases"].sizes["draw"]
     theta = fit.theta("purchases", thin=max(1, every // 100))
     return observed_buckets(fit.model.purchases, fit.table, fit.index, theta)
@@ -215,6 +220,12 @@ def _timing(check: TimingCheck) -> Iterator[tuple[type[LifeworthWarning], str]]:
 def _calendar(fit: PurchaseFit) -> Iterator[tuple[type[LifeworthWarning], str]]:
     frame = calendar_check(fit)
     if frame.empty:
+        if fit.model.drift:
+            yield (
+                ShortHistoryWarning,
+                f"fewer than three calendar buckets ({fit.table.calendar}) have five purchases expected: no drift was "
+                "fitted, and the bands are those of a world that stays as it was.",
+            )
         return
     if len(frame) < _SHORT and fit.model.drift:
         yield (
@@ -223,6 +234,7 @@ def _calendar(fit: PurchaseFit) -> Iterator[tuple[type[LifeworthWarning], str]]:
             "purchases drift is mostly prior, and so is the width of the band.",
         )
     busy = frame[frame["expected"] >= 5]
+    busy = busy.assign(expected=busy["expected"] * busy["observed"].sum() / max(busy["expected"].sum(), 1.0))
     far = ((busy["observed"] - busy["expected"]) ** 2 / (2 * busy["expected"])).sum()
     off = (busy["observed"] - busy["expected"]).abs().sum() / max(busy["expected"].sum(), 1.0)
     p_value = float(stats.chi2.sf(far, max(len(busy) - 1, 1)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from lifeworth._ops import Array
 from lifeworth.errors import DefinitionError
 from lifeworth.point_estimates import point_estimate
 from lifeworth.purchases import DAYS_PER_YEAR
-from lifeworth.transactional.ahead import Clock, expected_ahead, known_customers, value_edges
+from lifeworth.transactional.ahead import Clock, Who, expected_ahead, known_customers, value_edges
 from lifeworth.transactional.model import counts
 from lifeworth.transactional.value import PurchaseValuation
 
@@ -25,9 +25,9 @@ STEPS: Final = {
     "360-day year": "months of 365.25 / 12 days",
     "monthly discounting": "purchases discounted when they are made",
     "whole months": "the horizon itself, not the months that fit in it",
-    "point to posterior": "mean over the draws of the purchase parameters, cohorts and segments by their own",
+    "point to posterior": "mean over the draws of the purchase parameters, histories read at the pace of the drift",
     "spend uncertainty": "mean over the draws of the spend parameters, paired draw by draw",
-    "drift": "the purchase rate goes on from its last level",
+    "drift": "the purchase rate goes on from where the drift left it",
 }
 """The steps from the practised value to the posterior mean, in words."""
 
@@ -141,30 +141,30 @@ class _Steps:
     def __init__(self, value: PurchaseValuation, point: dict[str, dict[str, float]]) -> None:
         self.value, self.fit = value, value.fit
         self.who = known_customers(self.fit)
+        self.plain = replace(self.who, history=self.fit.table.history, paying=np.ones(len(self.who.unit)))
         units = len(self.fit.units)
         self.point = {
             part: {name: np.full((1, units), number) for name, number in known.items()} for part, known in point.items()
         }
-        sizes = self.fit.draws["purchases"].sizes
-        self.thin = max(1, sizes["chain"] * sizes["draw"] // value.draws.sizes["draw"])
+        self.thin = value.thin
         self.rate = value.economics.discount_rate_annual
 
     def monthly(self, months: int, years: float) -> float:
         """Whole months of this length, each discounted at its end by the twelfth of a year."""
         ends = np.arange(1, months + 1)
-        return self._total(ends * years, (1 + self.rate) ** (-ends / 12), self.point)
+        return self._total(ends * years, (1 + self.rate) ** (-ends / 12), self.point, self.plain)
 
     def continuous(self, horizon: float, *, drawn: tuple[str, ...] = ()) -> float:
         """Purchases discounted when they are made, at the point or over the draws of these parts."""
         edges = value_edges(horizon)
         middle = (edges + np.concatenate([[0.0], edges[:-1]])) / 2
         theta = self.point | {part: self.fit.theta(part, thin=self.thin) for part in drawn}
-        return self._total(edges, (1 + self.rate) ** -middle, theta)
+        return self._total(edges, (1 + self.rate) ** -middle, theta, self.who if drawn else self.plain)
 
-    def _total(self, edges: Array, weights: Array, theta: dict[str, dict[str, Array]]) -> float:
+    def _total(self, edges: Array, weights: Array, theta: dict[str, dict[str, Array]], who: Who) -> float:
         purchases = theta["purchases"]
         draws = len(next(iter(purchases.values())))
         spend = {name: np.broadcast_to(v, (draws, v.shape[1])) for name, v in theta["spend"].items()}
         flat = np.ones((draws, len(edges)))
-        parts = expected_ahead(self.fit, self.who, purchases, spend, Clock(edges, edges, flat, flat))
+        parts = expected_ahead(self.fit, who, purchases, spend, Clock(edges, edges, flat, flat))
         return float(sum(np.einsum("k,kdu->", weights, money) for _, _, _, money in parts) / draws)

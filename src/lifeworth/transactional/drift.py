@@ -1,11 +1,10 @@
 """Drift of the purchase rate over calendar time: its law, what is known of it, and where it goes on.
 
-Repeat purchases of a bucket over those expected without drift are, in logarithms, a level, a deviation from it that lasts
-for a while and dies away (an autoregression), a season, the noise of the bucket and that of a count. Level, deviations
-and season are Gaussian given the sizes of all these: they are integrated out, and drawn afterwards.
+Repeat purchases of a bucket over those expected without drift are, in logarithms, a level, a deviation from it that
+lasts for a while and dies away (an autoregression), a season, the noise of the bucket and that of a count. Level,
+deviations and season are Gaussian given the sizes of all these: they are integrated out, and drawn afterwards.
 
-Churn drifts by a walk with momentum; purchases come back: over 28 origins of three real books this law has a fifth less
-CRPS than that walk, at three quarters of its width (benchmarks/README.md).
+Churn drifts by a walk with momentum; purchases come back: see benchmarks/README.md for both on real books.
 """
 
 from __future__ import annotations
@@ -21,6 +20,9 @@ from lifeworth._parameters import Z90, Parameter, Theta
 from lifeworth._walk import Stand, walked
 
 LEVEL: Final = Parameter("calendar_level", "identity", (-0.3, 0.3), "log of purchases over those expected, on average")
+
+_FEW: Final = 5.0
+"""Expected purchases below which a count is too small for its logarithm."""
 
 _NUMBERS: Final = 3_000_000
 """Numbers held at once, points x buckets x buckets."""
@@ -59,14 +61,23 @@ class Buckets:
     Attributes
     ----------
     seen, expected : array (buckets,)
-        Actual repeat purchases, and those expected without drift, scaled to the same total; above 0.
+        Actual repeat purchases, and those expected without drift, above 0.
     per_year : int
         Buckets in a year.
+    length : float
+        Of a bucket, in the unit of the purchase model.
+    pace : array (buckets,), optional
+        How fast purchases went in each bucket, 1 without drift: the purchase model reads times at this pace. None
+        reads them as they are.
+    prior_level : (float, float)
+        Mean and sd of `calendar_level` under the prior.
     """
 
     seen: Array
     expected: Array
     per_year: int
+    length: float = 1.0
+    pace: Array | None = None
     prior_level: tuple[float, float] = LEVEL.location_scale()
 
     @property
@@ -83,18 +94,28 @@ class Buckets:
     def data(self) -> dict[str, Array]:
         """What the law of the drift reads.
 
-        `log_ratio` (buckets,) and its `count_variance`, that of the log of a Poisson count; `level` is mean and sd of
-        its prior; `ago` are the buckets between two buckets; `seasonal` takes standard normals to deviations of the
-        buckets that sum to zero over a year.
+        `log_ratio` (buckets,) and its `count_variance`, that of the log of a Poisson count, or where few are expected
+        the ratio to first order at the expectation; `level` is mean and sd of its prior; `ago` are the buckets between
+        two buckets; `seasonal` takes standard normals to deviations of the buckets that sum to zero over a year.
         """
         n, year = len(self.seen), np.eye(self.per_year) - 1 / self.per_year
+        few, off = self.expected < _FEW, self.seen - self.expected
         return {
-            "log_ratio": np.log((self.seen + 0.5) / self.expected),
-            "count_variance": 1 / (self.seen + 0.5),
+            "log_ratio": np.where(few, off / self.expected, np.log((self.seen + 0.5) / self.expected)),
+            "count_variance": 1 / np.where(few, self.expected, self.seen + 0.5),
             "level": self.prior_level,
             "ago": np.subtract.outer(np.arange(n), np.arange(n)),
             "seasonal": year[self.time_of_year],
         }
+
+    def elapsed(self, ago: Array) -> Array:
+        """Time from so long before as_of to as_of, at the pace of the purchases; before the oldest bucket at pace 1."""
+        if self.pace is None:
+            return ago
+        n = len(self.pace)
+        edges = self.length * np.arange(n + 1)
+        total = np.concatenate([[0.0], np.cumsum(self.pace[::-1])]) * self.length
+        return np.interp(ago, edges, total) + np.maximum(ago - edges[-1], 0.0)
 
 
 def log_likelihood(theta: Theta, buckets: Buckets) -> Array:
@@ -121,6 +142,25 @@ def draw_path(theta: Theta, buckets: Buckets, rng: np.random.Generator) -> dict[
     dict of arrays
         `calendar_level` (draws, 1), `calendar` (draws, buckets) and `season` (draws, times of year).
     """
+    draws, block = len(theta["bucket_noise"]), max(1, _NUMBERS // len(buckets.seen) ** 2)
+    parts = [
+        _draw_path({name: v[i : i + block] for name, v in theta.items()}, buckets, rng) for i in range(0, draws, block)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def mean_path(theta: Theta, buckets: Buckets) -> Array:
+    """Posterior mean of the log ratio of each bucket, noise of the bucket included, that of the count not."""
+    data, total, draws = buckets.data, np.zeros(len(buckets.seen)), len(theta["bucket_noise"])
+    residual, block = data["log_ratio"] - data["level"][0], max(1, _NUMBERS // len(buckets.seen) ** 2)
+    for i in range(0, draws, block):
+        covariance = _covariance({name: v[i : i + block] for name, v in theta.items()}, data)
+        weight = np.linalg.solve(covariance, np.broadcast_to(residual[:, None], (*covariance.shape[:-1], 1)))[..., 0]
+        total += (residual - data["count_variance"] * weight).sum(axis=0)
+    return data["level"][0] + total / draws
+
+
+def _draw_path(theta: Theta, buckets: Buckets, rng: np.random.Generator) -> dict[str, Array]:
     data, by = buckets.data, _sources(theta, buckets.data)
     location, sd = data["level"]
     draws = len(theta["bucket_noise"])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lifeworth.errors import StoreError
@@ -16,6 +17,7 @@ from lifeworth.ledger import PurchaseTable
 from lifeworth.ledger.purchase_table import FRAMES
 from lifeworth.purchases import PURCHASES, GammaGamma
 from lifeworth.results import Diagnostics, SamplerOptions
+from lifeworth.transactional.drift import Buckets
 from lifeworth.transactional.model import CustomerIndex, CustomerShape, TransactionalModel
 from lifeworth.transactional.results import PurchaseFit
 
@@ -58,6 +60,7 @@ def load_purchases(record: Mapping[str, Any], folder: Path) -> PurchaseFit:
         options=SamplerOptions(**record["options"]),
         notes=tuple(record["notes"]),
         version=record["version"],
+        buckets=None if record["buckets"] is None else _buckets(record["buckets"]),
     )
 
 
@@ -71,6 +74,7 @@ def _record(fit: PurchaseFit) -> dict[str, Any]:
         "options": asdict(fit.options),
         "notes": list(fit.notes),
         "parts": list(fit.draws),
+        "buckets": None if fit.buckets is None else _plain_buckets(fit.buckets),
         "diagnostics": fit.diagnostics.table.to_dict(orient="records"),
         "model": {
             "purchases": {"name": type(model.purchases).__name__, "settings": model.purchases.settings()},
@@ -86,6 +90,17 @@ def _record(fit: PurchaseFit) -> dict[str, Any]:
             "fingerprint": table.fingerprint,
         },
     }
+
+
+def _plain_buckets(buckets: Buckets) -> dict[str, Any]:
+    found = {f.name: getattr(buckets, f.name) for f in fields(buckets)}
+    return {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in found.items()}
+
+
+def _buckets(record: Mapping[str, Any]) -> Buckets:
+    location, sd = record["prior_level"]
+    arrays = {name: None if record[name] is None else np.array(record[name]) for name in ("seen", "expected", "pace")}
+    return Buckets(**{**record, **arrays, "prior_level": (location, sd)})
 
 
 def _model(record: Mapping[str, Any]) -> TransactionalModel:

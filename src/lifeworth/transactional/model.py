@@ -15,7 +15,7 @@ from lifeworth.errors import DefinitionError
 from lifeworth.ledger import PurchaseTable
 from lifeworth.model import Pooling
 from lifeworth.purchases import GammaGamma, History, PurchaseModel, Spend
-from lifeworth.transactional.drift import drift_parameters
+from lifeworth.transactional.drift import Buckets, drift_parameters
 
 _SPREAD: Final = (0.03, 0.6)
 
@@ -154,7 +154,7 @@ class CustomerIndex:
     @classmethod
     def of(cls, table: PurchaseTable, model: TransactionalModel) -> CustomerIndex:
         """The index of a table's own rows; one segment and cohort under complete pooling."""
-        longest = int(opportunities(model.purchases, table).age.max()) if counts(model.purchases) else 0
+        longest = int(histories(model.purchases, table).age.max()) if counts(model.purchases) else 0
         segments = tuple(sorted(set(labels(table.frame, table.by)))) or ((),)
         cohorts = tuple(sorted(set(table.frame["cohort"])))
         shared = model.pooling == "partial"
@@ -186,10 +186,14 @@ def per_year(model: PurchaseModel) -> float:
     return float(getattr(model, "opportunities_per_year", 1.0))
 
 
-def opportunities(model: PurchaseModel, table: PurchaseTable) -> History:
-    """The rows of a table in the model's unit: years, or whole opportunities since the first purchase."""
+def histories(model: PurchaseModel, table: PurchaseTable, buckets: Buckets | None = None) -> History:
+    """The rows of a table in the model's unit: years at the pace of `buckets`, or whole opportunities."""
     if not counts(model):
-        return table.history
+        if buckets is None or buckets.pace is None:
+            return table.history
+        plain = table.history
+        age, since = buckets.elapsed(plain.age), buckets.elapsed(plain.age - plain.recency)
+        return History.of(plain.frequency, np.where(plain.frequency > 0, age - since, 0.0), age)
     scale = per_year(model)
     history = table.history
     age = np.rint(history.age * scale)

@@ -14,7 +14,8 @@ from lifeworth._parameters import Parameter
 from lifeworth.ledger import PurchaseTable
 from lifeworth.purchases import GammaGamma, History
 from lifeworth.results import Diagnostics, SamplerOptions, theta_of
-from lifeworth.transactional.model import CustomerIndex, TransactionalModel, by_group, opportunities
+from lifeworth.transactional.drift import Buckets
+from lifeworth.transactional.model import CustomerIndex, TransactionalModel, by_group, histories
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,8 @@ class PurchaseFit:
         What the reader should know of this fit, as warned when it was made.
     version : str
         Version of lifeworth that made it.
+    buckets : Buckets, optional
+        What the drift was read from, and the pace at which the histories are read; None without drift.
     """
 
     model: TransactionalModel
@@ -59,11 +62,12 @@ class PurchaseFit:
     options: SamplerOptions
     notes: tuple[str, ...] = ()
     version: str = ""
+    buckets: Buckets | None = None
 
     @property
     def history(self) -> History:
-        """The rows of the table in the unit of the purchase model."""
-        return opportunities(self.model.purchases, self.table)
+        """The rows of the table in the unit of the purchase model, read at the pace of the purchases."""
+        return histories(self.model.purchases, self.table, self.buckets)
 
     @property
     def units(self) -> list[tuple[str, tuple[str, ...]]]:

@@ -38,7 +38,9 @@ def score_purchases(value: PurchaseValuation, ledger: TransactionLedger) -> Scor
     Raises
     ------
     ComparisonError
-        The ledger is not the one that was fitted: other customers, or other histories.
+        The ledger is not the one that was fitted: other customers, other histories, other money.
+    DataError, DefinitionError
+        It ends before the table's as_of, or lacks one of its segment columns.
 
     Notes
     -----
@@ -48,15 +50,18 @@ def score_purchases(value: PurchaseValuation, ledger: TransactionLedger) -> Scor
     people = ledger.customers(grid=table.grid, cohort=table.cohort_by, by=table.by, as_of=table.as_of)
     keys = ["cohort", *table.by, "frequency", "recency", "age"]
     found = people.join(ledger.beside(_history_values(value)), on=keys, how="left")
-    counted = found.select(n=nw.len(), known=nw.col("p_alive").count()).collect().to_arrow().to_pylist()[0]
-    expected = int(table.customers.sum())
-    if (counted["n"], counted["known"]) != (expected, expected):
+    spent = (nw.col("spend") * nw.col("frequency").cast(nw.Float64)).sum()
+    counts = found.select(n=nw.len(), known=nw.col("p_alive").count(), spent=spent)
+    counted = counts.collect().to_arrow().to_pylist()[0]
+    expected, money = int(table.customers.sum()), float(table.frame["spend"].sum())
+    if (counted["n"], counted["known"]) != (expected, expected) or abs(counted["spent"] - money) > _CENT + 1e-9 * money:
         raise ComparisonError(
             f"of {counted['n']:,} customers of the ledger at {table.as_of}, {counted['known']:,} have a history of the "
-            f"fit's table, which has {expected:,} customers. Score the ledger that was fitted."
+            f"fit's table, which has {expected:,} customers; their repeats paid {counted['spent']:,.2f}, the table's "
+            f"{money:,.2f}. Score the ledger that was fitted."
         )
-    paid = nw.col("spend") > 0
-    residual = nw.when(paid).then(nw.col("paying") + nw.col("per_spend") * nw.col("spend")).otherwise(nw.col("unpaid"))
+    known = nw.col("lw_paying") + nw.col("lw_slope") * nw.col("spend")
+    residual = nw.when(nw.col("spend") > 0).then(known).otherwise(nw.col("lw_unknown"))
     scored = found.with_columns(residual=residual)
     return Scores(
         scored.select("customer_id", *keys, "spend", "p_alive", "purchases_12_months", "residual"), int(counted["n"])
@@ -66,7 +71,7 @@ def score_purchases(value: PurchaseValuation, ledger: TransactionLedger) -> Scor
 def _history_values(value: PurchaseValuation) -> pd.DataFrame:
     """Posterior means by distinct history.
 
-    Residual value is `unpaid` for customers without a paid repeat, else `paying` + `per_spend` x mean spend.
+    Residual value is `lw_unknown` for customers without a paid repeat, else `lw_paying` + `lw_slope` x mean spend.
     """
     job, table = Job(value.fit, value.economics, value.thin, value.seed), value.fit.table
     law, theta, who = value.fit.spend_law, job.theta(), known_customers(value.fit)
@@ -79,14 +84,20 @@ def _history_values(value: PurchaseValuation) -> pd.DataFrame:
         worth = worth * alive * job.margin[part][:, at]
         level = law.expected_spend(Spend(frequency, nothing), spend)
         slope = law.expected_spend(Spend(frequency, nothing + 1), spend) - level
-        each = (alive, alive * year, worth * law.expected_spend(Spend(nothing, nothing), spend), worth * level)
+        each = (
+            alive,
+            alive * year,
+            worth * who.paying * law.expected_spend(Spend(nothing, nothing), spend),
+            worth * level,
+        )
         for name, x in zip(_VALUES, (*each, worth * slope), strict=True):
             total[name] += x.sum(axis=0)
     keys = ["cohort", *table.by, "frequency", "recency", "age"]
     return table.frame[keys].assign(**{name: x / job.draws for name, x in total.items()})
 
 
-_VALUES = ("p_alive", "purchases_12_months", "unpaid", "paying", "per_spend")
+_VALUES = ("p_alive", "purchases_12_months", "lw_unknown", "lw_paying", "lw_slope")
+_CENT = 0.01
 
 
 def _by_row(by_key: Array, to_key: Array) -> Array:

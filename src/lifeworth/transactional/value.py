@@ -12,6 +12,7 @@ from lifeworth._ops import Array
 from lifeworth.books import ALL, NEW, Rows
 from lifeworth.economics import Economics
 from lifeworth.errors import DefinitionError
+from lifeworth.purchases import Spend
 from lifeworth.transactional.ahead import (
     Clock,
     Who,
@@ -134,7 +135,9 @@ def value_purchases(
 ) -> PurchaseValuation:
     """Draws of every measure for each cohort and segment, their totals, and customers who first buy at as_of.
 
-    A purchase is paid when it is made and discounted by (1 + d)^(-years), in intervals of a month to a year. `kind`
+    A purchase is paid when it is made and discounted by (1 + d)^(-years), in intervals of a month to a year. Who came
+    back for nothing (free, or given back in full) is expected to go on so; of those who have not come back, as many
+    will pay as of those who have. `kind`
     "parameter" is the expected value given the parameters of a draw; "predictive" what the customers of the row will
     bring: their own luck in buying, leaving and paying, and the drift to come.
 
@@ -157,8 +160,9 @@ def value_purchases(
     Raises
     ------
     DefinitionError
-        The fit has no spend; currencies differ; a mapping misses a segment; a `service_cost_annual` is given (a
-        customer without a contract has no term to serve: take the cost of an order off the margin).
+        The fit has no spend; currencies differ; a mapping misses a segment; no opportunity lies within the horizon; a
+        `service_cost_annual` is given (a customer without a contract has no term to serve: take the cost of an order
+        off the margin).
     """
     e, table = economics, fit.table
     if e.currency and table.currency and e.currency != table.currency:
@@ -185,9 +189,14 @@ class Job:
 
     def _clock(self) -> Clock:
         model, horizon = self.fit.model.purchases, max(self.e.horizon_years, 1.0)
-        edges = value_edges(horizon)
+        edges = np.unique(np.append(value_edges(horizon), self.e.horizon_years))
         if counts(model):
             edges = np.arange(1.0, np.floor(horizon * per_year(model) + 1e-9) + 1)
+        if counts(model) and self.e.horizon_years * per_year(model) < 1 - 1e-9:
+            raise DefinitionError(
+                f"no opportunity lies within horizon_years={self.e.horizon_years:g}: {type(model).__name__} has "
+                f"{per_year(model):g} a year."
+            )
         return clock(self.fit, edges, self.rng(0), thin=self.thin)
 
     def rng(self, *stream: int) -> np.random.Generator:
@@ -242,18 +251,25 @@ class Job:
         """The same of customers who first buy at as_of, their first purchase included."""
         rng = self.rng(3)
         theta = {part: self.fit.unseen(part, rng, thin=self.thin) for part in self.fit.model.parts}
-        found = self._book(new_customers(fresh), theta, kind, stream)
+        found = self._book(new_customers(self.fit, fresh), theta, kind, stream)
         frame = self.fit.table.frame
         position = {segment: i for i, segment in enumerate(self.segments)}
         at = np.array([position[label] for label in labels(frame, self.fit.table.by)])
-        paid = np.bincount(at, frame["first_spend"], len(self.segments))
+        paid = np.bincount(at, frame["first_spend"] + frame["first_refunds"], len(self.segments))
         first = fresh * paid / np.bincount(at, frame["customers"], len(self.segments))
         total = np.broadcast_to(first, (self.draws, len(fresh)))
-        if kind == "predictive":  # of so many customers, around their mean, as unlike as repeat purchases are
-            variance = theta["spend"]["within_variation"] ** 2 + theta["spend"]["between_variation"] ** 2
-            shape = fresh / np.maximum(variance, 1e-9)
-            total = first * self.rng(4).gamma(shape) / shape
+        if kind == "predictive":
+            total = first * self._luck(fresh, theta["spend"])
         return found | {"worth": found["worth"] + total * self.margin}
+
+    def _luck(self, fresh: Array, spend: dict[str, Array]) -> Array:
+        """Mean first purchase of so many customers over its mean, as unlike as repeats are; (draws, segments)."""
+        law, rng, found = self.fit.spend_law, self.rng(4), np.ones((self.draws, len(fresh)))
+        for i, n in enumerate(fresh.astype(np.int64)):
+            own, nothing = {name: v[:, i : i + 1] for name, v in spend.items()}, np.zeros(n)
+            paid = law.draw_total(np.ones(n), law.draw_level(Spend(nothing, nothing), own, rng), own, rng)
+            found[:, i] = paid.mean(axis=1) / own["mean_spend"][:, 0]
+        return found
 
     def _measures(self, book: dict[str, Array], new: dict[str, Array], rows: Rows, fresh: Array) -> dict[str, Array]:
         """Measures by row, (draws, rows)."""
