@@ -60,7 +60,7 @@ def forecasts(name, rows, as_of, origin, options, law):
         buckets = observed_buckets(law, table, index, units, read)
         if buckets is None:
             continue
-        draws, _ = job.drift(buckets)
+        draws, _ = job.drift(job.ready(buckets))
         later = table.activity.groupby("bucket")["purchases"].sum()
         ahead = min(AHEAD[table.buckets_per_year], int(later.index.max()))
         seen = later.reindex(range(1, ahead + 1), fill_value=0).to_numpy(dtype=float)

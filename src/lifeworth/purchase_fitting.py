@@ -42,7 +42,7 @@ from lifeworth.transactional.model import (
 from lifeworth.transactional.results import PurchaseFit
 
 _DRAWS = 100
-_PASSES, _STILL, _POINTS = 8, 0.01, 200
+_PASSES, _STILL, _POINTS, _STEPS = 8, 0.01, 200, 4
 
 
 def fit_purchases(
@@ -175,8 +175,7 @@ class PurchaseJob:
             found = observed_buckets(law, self.table, self.index, units, read)
             if found is None:
                 return None
-            sizes, _ = self._sizes(found, _POINTS)
-            pace = np.exp(mean_path(sizes, found))
+            pace = np.exp(np.asarray(self.ready(found).near))
             pace = pace * found.expected.sum() / (pace @ found.expected)
             moved = np.abs(np.log(pace / (1.0 if read is None else read.pace))).max()
             read = replace(found, pace=pace)
@@ -192,7 +191,7 @@ class PurchaseJob:
         )
         theta = known.theta("purchases", thin=max(1, every // _DRAWS))
         found = observed_buckets(self.model.purchases, self.table, self.index, theta, read)
-        return None if found is None else replace(found, prior_level=self._level.location_scale())
+        return None if found is None else self.ready(found)
 
     def _rows(self, part: str, rows: History | Spend, stream: int) -> tuple[xr.Dataset, int]:
         every = self.table.spend if part == "spend" else self.table.frame
@@ -251,7 +250,6 @@ class PurchaseJob:
     def drift(self, buckets: Buckets) -> tuple[xr.Dataset, float]:
         """Draws of the drift over these buckets, and what they are worth: its sizes, then the path given these."""
         chains, draws = self.options.chains, self.options.draws
-        buckets = replace(buckets, prior_level=self._level.location_scale())
         theta, worth = self._sizes(buckets, chains * draws)
         theta |= draw_path(theta, buckets, np.random.default_rng(self._stream(3)))
         found = {}
@@ -260,17 +258,23 @@ class PurchaseJob:
             found[p.name] = (dims, theta[p.name].reshape(chains, draws, *([p.size] if p.size else [])))
         return xr.Dataset(found, coords={"chain": range(chains), "draw": range(draws)}), worth
 
-    def _sizes(self, buckets: Buckets, draws: int) -> tuple[dict[str, Array], float]:
+    def ready(self, buckets: Buckets) -> Buckets:
+        """The same buckets with the prior of their level, and near the posterior, by Newton's steps."""
+        level = next(p for p in self._drift_parameters(buckets) if p.name == LEVEL.name)
+        buckets = replace(buckets, prior_level=level.location_scale(), near=None)
+        for _ in range(_STEPS):
+            sizes, _ = self._sizes(buckets, _POINTS, log2_points=9)
+            buckets = replace(buckets, near=np.clip(mean_path(sizes, buckets), -3.0, 3.0))
+        return buckets
+
+    def _sizes(self, buckets: Buckets, draws: int, log2_points: int = 12) -> tuple[dict[str, Array], float]:
         sizes = tuple(p for p in self._drift_parameters(buckets) if p.size is None and p.name != LEVEL.name)
         rng = np.random.default_rng(self._stream(2))
-        return importance_draws(sizes, partial(log_likelihood, buckets=buckets), draws, rng)
+        height = partial(log_likelihood, buckets=buckets)
+        return importance_draws(sizes, height, draws, rng, log2_points=log2_points)
 
     def _drift_parameters(self, buckets: Buckets) -> tuple[Parameter, ...]:
         return self.model.drift_parameters(len(buckets.seen), buckets.per_year, buckets.seasons)
-
-    @property
-    def _level(self) -> Parameter:
-        return next(p for p in self.model.drift_parameters(2, 1) if p.name == LEVEL.name)
 
     def _stream(self, *key: int) -> int:
         return int(np.random.SeedSequence([self.seed, *key]).generate_state(1)[0])

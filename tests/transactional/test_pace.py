@@ -111,3 +111,12 @@ def test_too_few_buckets_for_a_drift_are_said(made_fit, purchase_ledger):
     drifting = replace(fit, model=replace(fit.model, drift=True))
     assert ShortHistoryWarning in {kind for kind, _ in purchase_notes(drifting)}
     assert ShortHistoryWarning not in {kind for kind, _ in purchase_notes(fit)}
+
+
+def test_small_counts_do_not_pull_the_level():
+    """36 purchases in twelve buckets that expect three each: as many as expected, so a level of zero."""
+    seen = np.array([0.0, 1, 2, 3, 4, 5, 6, 3, 2, 4, 3, 3])
+    job = job_of(world(1.0, 1.0, customers=50))
+    near = job.ready(Buckets(seen, np.full(12, 3.0), per_year=1)).near
+    assert near.mean() == pytest.approx(0.0, abs=0.03)
+    assert 3 * np.exp(near).sum() == pytest.approx(36, rel=0.03)

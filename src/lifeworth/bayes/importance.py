@@ -12,7 +12,6 @@ from scipy.stats import qmc
 from lifeworth._ops import Array
 from lifeworth._parameters import Parameter, Theta
 
-_LOG2_POINTS: Final = 12
 _ROUNDS: Final = 3
 _TAILS: Final = 5
 
@@ -22,6 +21,8 @@ def importance_draws(
     log_likelihood: Callable[[Theta], Array],
     draws: int,
     rng: np.random.Generator,
+    *,
+    log2_points: int = 12,
 ) -> tuple[dict[str, Array], float]:
     """Independent draws of scalars, and how many draws without weights they are worth.
 
@@ -37,6 +38,8 @@ def importance_draws(
         From values (points, 1) by name to (points,).
     draws : int
     rng : Generator
+    log2_points : int
+        Points of the prior, and of the t, as a power of two.
 
     Returns
     -------
@@ -48,10 +51,10 @@ def importance_draws(
     near: Any = None
     points, log_weights = np.zeros((0, size)), np.zeros(0)
     for _ in range(_ROUNDS + 1):
-        points = _normal(size, rng)
+        points = _normal(size, log2_points, rng)
         log_mixture = log_prior = _log_normal(points)
         if near is not None:
-            points = np.concatenate([points, np.reshape(near.rvs(2**_LOG2_POINTS, random_state=rng), (-1, size))])
+            points = np.concatenate([points, np.reshape(near.rvs(2**log2_points, random_state=rng), (-1, size))])
             log_prior = _log_normal(points)
             log_mixture = np.logaddexp(log_prior, near.logpdf(points)) - np.log(2)
         log_weights = log_prior - log_mixture + log_likelihood(_natural(parameters, points))
@@ -65,9 +68,9 @@ def importance_draws(
     return _natural(parameters, points[rng.permutation(kept)]), float(1 / (1 / draws + (weights**2).sum()))
 
 
-def _normal(size: int, rng: np.random.Generator) -> Array:
+def _normal(size: int, log2_points: int, rng: np.random.Generator) -> Array:
     """Standard normal points that fill the space evenly."""
-    uniform = qmc.Sobol(size, rng=rng).random_base2(_LOG2_POINTS)
+    uniform = qmc.Sobol(size, rng=rng).random_base2(log2_points)
     return special.ndtri(np.clip(uniform, 1e-9, 1 - 1e-9))
 
 

@@ -187,7 +187,7 @@ def _rows(book: Customers, job: PurchaseJob, part: str, rng: np.random.Generator
 def _drift(book: Customers, job: PurchaseJob, rng: np.random.Generator) -> tuple[Values, Values, int]:
     theta = draw_prior(book.model.drift_parameters(_QUARTERS, 4, 4), rng, 1)
     buckets = book.buckets(rng, theta)
-    draws, _ = job.drift(buckets)
+    draws, _ = job.drift(job.ready(buckets))
 
     def values(theta: Theta) -> Values:
         return _elements({name: v for name, v in theta.items() if name != "calendar"}) | {

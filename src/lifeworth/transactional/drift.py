@@ -21,9 +21,6 @@ from lifeworth._walk import Stand, walked
 
 LEVEL: Final = Parameter("calendar_level", "identity", (-0.3, 0.3), "log of purchases over those expected, on average")
 
-_FEW: Final = 5.0
-"""Expected purchases below which a count is too small for its logarithm."""
-
 _NUMBERS: Final = 3_000_000
 """Numbers held at once, points x buckets x buckets."""
 
@@ -69,6 +66,9 @@ class Buckets:
     pace : array (buckets,), optional
         How fast purchases went in each bucket, 1 without drift: the purchase model reads times at this pace. None
         reads them as they are.
+    near : array (buckets,), optional
+        Log ratios at which the law of a Poisson count is taken for Gaussian (Laplace): those of the posterior, once
+        they are known. None takes the counts' own.
     prior_level : (float, float)
         Mean and sd of `calendar_level` under the prior.
     """
@@ -78,6 +78,7 @@ class Buckets:
     per_year: int
     length: float = 1.0
     pace: Array | None = None
+    near: Array | None = None
     prior_level: tuple[float, float] = LEVEL.location_scale()
 
     @property
@@ -94,15 +95,16 @@ class Buckets:
     def data(self) -> dict[str, Array]:
         """What the law of the drift reads.
 
-        `log_ratio` (buckets,) and its `count_variance`, that of the log of a Poisson count, or where few are expected
-        the ratio to first order at the expectation; `level` is mean and sd of its prior; `ago` are the buckets between
-        two buckets; `seasonal` takes standard normals to deviations of the buckets that sum to zero over a year.
+        `log_ratio` (buckets,) and its `count_variance`, of a Gaussian that has the slope and the curvature of the
+        Poisson counts at `near`; `level` is mean and sd of its prior; `ago` are the buckets between two buckets;
+        `seasonal` takes standard normals to deviations of the buckets that sum to zero over a year.
         """
         n, year = len(self.seen), np.eye(self.per_year) - 1 / self.per_year
-        few, off = self.expected < _FEW, self.seen - self.expected
+        near = np.log((self.seen + 1) / (self.expected + 1)) if self.near is None else self.near
+        mean = self.expected * np.exp(near)
         return {
-            "log_ratio": np.where(few, off / self.expected, np.log((self.seen + 0.5) / self.expected)),
-            "count_variance": 1 / np.where(few, self.expected, self.seen + 0.5),
+            "log_ratio": near + (self.seen - mean) / mean,
+            "count_variance": 1 / mean,
             "level": self.prior_level,
             "ago": np.subtract.outer(np.arange(n), np.arange(n)),
             "seasonal": year[self.time_of_year],

@@ -99,7 +99,9 @@ def _plain_buckets(buckets: Buckets) -> dict[str, Any]:
 
 def _buckets(record: Mapping[str, Any]) -> Buckets:
     location, sd = record["prior_level"]
-    arrays = {name: None if record[name] is None else np.array(record[name]) for name in ("seen", "expected", "pace")}
+    arrays = {
+        name: None if record[name] is None else np.array(record[name]) for name in ("seen", "expected", "pace", "near")
+    }
     return Buckets(**{**record, **arrays, "prior_level": (location, sd)})
 
 
