@@ -13,6 +13,8 @@ from lifeworth._ops import Array
 from lifeworth._parameters import Parameter, Theta
 
 _ROUNDS: Final = 3
+_FAR: Final = 6.0
+"""Standard deviations of the prior beyond which nothing is looked for."""
 _TAILS: Final = 5
 
 
@@ -57,7 +59,9 @@ def importance_draws(
             points = np.concatenate([points, np.reshape(near.rvs(2**log2_points, random_state=rng), (-1, size))])
             log_prior = _log_normal(points)
             log_mixture = np.logaddexp(log_prior, near.logpdf(points)) - np.log(2)
-        log_weights = log_prior - log_mixture + log_likelihood(_natural(parameters, points))
+        inside = (np.abs(points) <= _FAR).all(axis=1)
+        height = log_likelihood(_natural(parameters, np.clip(points, -_FAR, _FAR)))
+        log_weights = np.where(inside, log_prior - log_mixture + height, -np.inf)
         weights = np.asarray(special.softmax(log_weights))
         mean = np.asarray(weights @ points)
         spread = np.cov(points.T, aweights=weights, bias=True).reshape(size, size)
