@@ -67,15 +67,15 @@ def holdouts(only: str = "") -> None:
             table = ledger.purchase_table(as_of=origin or year_ago, **options)
             begun = time.perf_counter()
             pooling = "complete" if table.frame["cohort"].nunique() < 2 else "partial"
-            fit = fit_purchases(
-                table, purchases=model, spend=None, pooling=pooling, seed=1, sampler=lw.SamplerOptions(**NUTS)
-            )
-        print(f"\n{name}: {len(table.frame):,} rows, {time.perf_counter() - begun:.0f} s with compiling; {fit}")
-        print(*fit.notes, sep="\n")
-        for drift in (False, True):
-            tracked, binned = track(fit, drift=drift), by_frequency(fit, drift=drift)
+            given = {"purchases": model, "spend": None, "pooling": pooling, "seed": 1}
+            sampler = lw.SamplerOptions(**NUTS)
+            fits = {drift: fit_purchases(table, drift=drift, sampler=sampler, **given) for drift in (False, True)}
+        print(f"\n{name}: {len(table.frame):,} rows, {time.perf_counter() - begun:.0f} s with compiling, both fits")
+        for drift, fit in fits.items():
+            tracked, binned = track(fit), by_frequency(fit)
             last = tracked.table().query("measure == 'cumulative'").iloc[-1]
             scores = pd.concat([tracked.scores(), binned.scores()])
+            print(fit, *fit.notes, sep="\n")
             print(f"drift={drift}: total {last['observed']:,.0f}, forecast {last['mean']:,.0f}, 80% {last['p10']:,.0f} "
                   f"to {last['p90']:,.0f}, 90% {last['p05']:,.0f} to {last['p95']:,.0f}")  # fmt: skip
             print(scores.round(3).to_string(index=False), flush=True)

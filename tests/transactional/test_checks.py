@@ -9,6 +9,7 @@ import xarray as xr
 
 from lifeworth.errors import CalendarWarning, DataError, SeasonWarning, ShortHistoryWarning, SpendWarning, TimingWarning
 from lifeworth.ledger import Ledger
+from lifeworth.purchases import BGBB, BGNBD
 from lifeworth.transactional.checks import calendar_check, purchase_notes, spend_check, timing_check
 
 
@@ -135,19 +136,22 @@ def test_a_season_is_seen_after_two_years(made_fit, purchase_ledger, held_out):
         assert SeasonWarning not in kinds(made_fit(wide)), "the drift has a season"
 
 
-def test_a_season_misreads_customers_of_less_than_a_year(made_fit, held_out):
-    """CDNOW's sample after 39 weeks: all of them; with ages of three years none."""
+def test_a_season_misreads_opportunities_of_less_than_a_year(made_fit, held_out):
+    """CDNOW's sample after 39 weeks: all; with ages of three years none. Continuous time is read at its pace."""
 
-    def seasonal(table, swing):
+    def seasonal(table, swing, law):
         fit = made_fit(table)
         at = swing * np.sqrt(2) * np.cos(2 * np.pi * np.arange(13) / 13)
         season = fit.draws["drift"]["calendar_level"] + xr.DataArray(at, dims="season_at")
-        return replace(fit, draws=fit.draws | {"drift": fit.draws["drift"].assign(season=season)})
+        draws = fit.draws | {"drift": fit.draws["drift"].assign(season=season)}
+        return replace(fit, draws=draws, model=replace(fit.model, purchases=law))
 
-    assert SeasonWarning in kinds(seasonal(held_out, 0.25))
-    assert SeasonWarning not in kinds(seasonal(held_out, 0.05))
+    weekly = BGBB(opportunities_per_year=365.25 / 7)
+    assert SeasonWarning in kinds(seasonal(held_out, 0.25, weekly))
+    assert SeasonWarning not in kinds(seasonal(held_out, 0.05, weekly))
+    assert SeasonWarning not in kinds(seasonal(held_out, 0.25, BGNBD()))
     old = replace(held_out, frame=held_out.frame.assign(age=held_out.frame["age"] + 800))
-    assert SeasonWarning not in kinds(seasonal(old, 0.25))
+    assert SeasonWarning not in kinds(seasonal(old, 0.25, weekly))
 
 
 def test_a_short_history_is_said(made_fit, purchase_ledger):

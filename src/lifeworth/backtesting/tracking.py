@@ -57,7 +57,7 @@ def track(fit: PurchaseFit, later: PurchaseTable | None = None, *, drift: bool =
         A table of the same customers at the same as_of with later purchases (`purchase_table(as_of=...)` of a ledger
         that ends later); None is the table that was fitted.
     drift : bool
-        False leaves the drift out of the bands, to see what it does.
+        False leaves what the drift will do after as_of out of the bands. For the model alone fit with drift=False.
 
     Returns
     -------

@@ -246,12 +246,12 @@ def _calendar(fit: PurchaseFit) -> Iterator[tuple[type[LifeworthWarning], str]]:
         )
     if "drift" not in fit.draws:
         yield from _season(busy, fit.table.buckets_per_year)
-    elif "season" in fit.draws["drift"]:
+    elif "season" in fit.draws["drift"] and counts(fit.model.purchases):
         yield from _young(fit)
 
 
 def _young(fit: PurchaseFit) -> Iterator[tuple[type[LifeworthWarning], str]]:
-    """The drift has a season, the reading of a single history has none."""
+    """The drift has a season; opportunities are counted alike at every time of year."""
     swing = float(fit.draws["drift"]["season"].mean(("chain", "draw")).std())
     within = fit.history.age < (1 - _SMALL) * per_year(fit.model.purchases)
     young = float(fit.table.customers @ within / fit.table.customers.sum())
