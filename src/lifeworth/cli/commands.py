@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from lifeworth.cli import purchase_commands
 from lifeworth.cli.console import session
 from lifeworth.cli.options import FIT, Run, command
+from lifeworth.cli.stored import refuse_another
 
 if TYPE_CHECKING:
     from lifeworth.ledger import CohortTable
@@ -109,19 +111,14 @@ def demo(
     ] = False,
 ) -> None:
     """Run the whole chain on a simulated SaaS ledger whose true values are known, or on the purchases at CDNOW."""
-    from lifeworth.cli import tables
-
-    if transactional:
-        purchase_commands.demo(out, seed, quick=quick)
-        return
+    names = ("purchase_demo", "cli.purchase_tables") if transactional else ("demo", "cli.tables")
     with session(as_json=False) as console:
-        from lifeworth import demo as chain
-
+        chain, shown = (import_module(f"lifeworth.{name}") for name in names)
         done = chain.run(seed=seed, quick=quick, step=console.step)
-        console.show(*tables.demo(done))
+        console.show(*shown.demo(done))
         with console.step(f"writing {out}"):
             chain.write(done, out)
-        console.show(*tables.next_steps(done, out))
+        console.show(*shown.next_steps(done, out))
         console.gate(done.fit.diagnostics.verdict)
 
 
@@ -167,15 +164,7 @@ def _stored(run: Run) -> Fit:
         raise ComparisonError(
             f"the fit in {run.fit} is of another table. Name another folder, or leave the ledger out."
         )
-    model, given = fitted.model, run.job.model.arguments()
-    same = {
-        "churn": model.churn == given["churn"],
-        "expansion": model.expansion == given["expansion"],
-        "pooling": model.pooling == given["pooling"],
-        "prior": dict(model.priors) == (given["priors"] or {}),
-        "seed": fitted.seed == given["seed"],
-        **{n: getattr(fitted.options, n) == getattr(given["sampler"], n) for n in ("draws", "tune", "chains")},
-    }
-    if other := [name for name in run.job.model.model_fields_set if not same[name]]:
-        raise ComparisonError(f"the fit in {run.fit} has another {', '.join(sorted(other))}. Name another folder.")
+    given = run.job.model.arguments()
+    same = {name: getattr(fitted.model, name) == given[name] for name in ("churn", "expansion")}
+    refuse_another(run.fit, fitted, run.job.model, given, same)
     return fitted

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lifeworth.cli.console import session
 from lifeworth.cli.options import Run
+from lifeworth.cli.stored import refuse_another
 from lifeworth.errors import ComparisonError, DefinitionError
 
 if TYPE_CHECKING:
@@ -76,31 +76,7 @@ def _stored(run: Run, folder: Path, table: PurchaseTable, given: dict[str, Any])
         fitted = load(folder)
     if not isinstance(fitted, PurchaseFit) or fitted.table.fingerprint != table.fingerprint:
         raise ComparisonError(f"the fit in {folder} is of another table. Name another folder.")
-    model, law = fitted.model, fitted.model.purchases == given["purchases"]
-    same = {
-        "law": law,
-        "opportunities": law,
-        "drift": model.drift == given["drift"],
-        "pooling": model.pooling == given["pooling"],
-        "prior": dict(model.priors) == (given["priors"] or {}),
-        "seed": fitted.seed == given["seed"],
-        **{n: getattr(fitted.options, n) == getattr(given["sampler"], n) for n in ("draws", "tune", "chains")},
-    }
-    if other := [name for name in run.job.purchases.model_fields_set & set(same) if not same[name]]:
-        raise ComparisonError(f"the fit in {folder} has another {', '.join(sorted(other))}. Name another folder.")
+    law = fitted.model.purchases == given["purchases"]
+    same = {"law": law, "opportunities": law, "drift": fitted.model.drift == given["drift"]}
+    refuse_another(folder, fitted, run.job.purchases, given, same)
     return fitted
-
-
-def demo(out: Path, seed: int, *, quick: bool) -> None:
-    """CDNOW, held out."""
-    from lifeworth.cli import purchase_tables
-
-    with session(as_json=False) as console:
-        from lifeworth import purchase_demo as chain
-
-        done = chain.run(seed=seed, quick=quick, step=console.step)
-        console.show(*purchase_tables.demo(done))
-        with console.step(f"writing {out}"):
-            chain.write(done, out)
-        console.show(*purchase_tables.next_steps(done, out))
-        console.gate(done.fit.diagnostics.verdict)
