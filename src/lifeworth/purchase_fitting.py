@@ -138,8 +138,7 @@ class PurchaseJob:
         if self.model.spend is not None and self.table.spend.empty:
             raise FitError("no repeat purchase of the table was paid for: fit with spend=None.")
         read = self.settled() if self.model.drift and not counts(self.model.purchases) else None
-        rows = {"purchases": histories(self.model.purchases, self.table, read)}
-        results = {"purchases": self._rows("purchases", rows["purchases"], 0)}
+        results = {"purchases": self._rows("purchases", histories(self.model.purchases, self.table, read), 0)}
         if self.model.spend is not None:
             results["spend"] = self._rows("spend", self.table.spend_history, 1)
         draws = {part: dataset for part, (dataset, _) in results.items()}
@@ -157,7 +156,8 @@ class PurchaseJob:
 
         Read as they are, histories hold the drift already: who bought less of late is taken for gone, and a factor for
         the drift would count it twice. So the model of all customers as one, at its mode, and the mean of the drift
-        are found in turn, until the pace stands still.
+        are found in turn, until the pace stands still. It is then taken as known: what is not known of it is in the
+        drift to come.
         """
         law, parameters = self.model.purchases, self.model.parameters("purchases", CustomerShape())
         none = np.zeros(len(self.table.frame), dtype=np.int64)
