@@ -73,8 +73,8 @@ def fit_purchases(
         Whether the purchase rate drifts over the calendar: repeat purchases by bucket, over those that the purchase
         model expects, have a level, deviations that last for a while, a season once more than a year of buckets is
         seen, and noise; they go on after as_of. Histories are read at the pace found, so that the drift is not counted
-        twice, as who bought less of late is not all gone (BGBB counts opportunities, which have no pace). Not fitted
-        below three buckets with five purchases expected.
+        twice, as who bought less of late is not all gone; rates are per year of average pace. (BGBB counts
+        opportunities, which have no pace.) Not fitted below three buckets with five purchases expected.
     priors : mapping of str to (low, high), optional
         90% intervals in natural units, by parameter, in place of the model's own.
     seed : int, optional
