@@ -26,7 +26,7 @@ from lifeworth.ledger import PurchaseTable
 from lifeworth.model import Pooling, freeze_priors
 from lifeworth.purchases import BGNBD, GammaGamma, History, PurchaseModel, Spend
 from lifeworth.results import Diagnostics, SamplerOptions
-from lifeworth.transactional.buckets import bucket_length, observed_buckets
+from lifeworth.transactional.buckets import MEAN_OF, bucket_length, observed_buckets
 from lifeworth.transactional.checks import purchase_notes
 from lifeworth.transactional.drift import LEVEL, Buckets, draw_path, log_likelihood, mean_path
 from lifeworth.transactional.model import (
@@ -41,7 +41,6 @@ from lifeworth.transactional.model import (
 )
 from lifeworth.transactional.results import PurchaseFit
 
-_DRAWS = 100
 _PASSES, _STILL, _POINTS, _STEPS = 8, 0.01, 200, 4
 
 
@@ -191,7 +190,7 @@ class PurchaseJob:
         known = PurchaseFit(
             self.model, self.table, self.index, {"purchases": purchases}, _UNKNOWN, self.seed, self.options
         )
-        theta = known.theta("purchases", thin=max(1, every // _DRAWS))
+        theta = known.theta("purchases", thin=max(1, every // MEAN_OF))
         found = observed_buckets(self.model.purchases, self.table, self.index, theta, read)
         return None if found is None else self.ready(found)
 

@@ -14,7 +14,7 @@ from lifeworth.errors import DataError
 from lifeworth.ledger import PurchaseTable
 from lifeworth.purchases import DAYS_PER_YEAR
 from lifeworth.transactional.ahead import Who, clock, drawn_ahead, known_customers
-from lifeworth.transactional.buckets import bucket_length, expected_by_bucket
+from lifeworth.transactional.buckets import MEAN_OF, bucket_length, expected_by_bucket
 from lifeworth.transactional.model import counts, per_year
 from lifeworth.transactional.results import PurchaseFit
 
@@ -106,7 +106,7 @@ def _fitted(fit: PurchaseFit, table: PurchaseTable) -> pd.DataFrame:
     """What was observed up to as_of in all, and what the model expects of new customers."""
     seen = _seen(table, tuple("all" for _ in table.by))
     buckets = np.arange(int(seen.index.min()), 1)
-    theta = fit.theta("purchases", thin=_thin(fit, 100))
+    theta = fit.theta("purchases", thin=_thin(fit, MEAN_OF))
     unit = fit.unit_of(fit.table.frame)
     expected = expected_by_bucket(fit.model.purchases, fit.table, theta, unit, buckets, fit.buckets).mean(axis=1)
     frame = pd.DataFrame(

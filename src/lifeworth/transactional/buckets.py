@@ -14,6 +14,9 @@ from lifeworth.purchases import History, PurchaseModel
 from lifeworth.transactional.drift import Buckets
 from lifeworth.transactional.model import CustomerIndex, counts, histories, per_year
 
+MEAN_OF: Final = 25
+"""Draws over which what is expected in a bucket is averaged."""
+
 _LEAST: Final = 3
 _BUSY: Final = 5.0
 

@@ -21,7 +21,7 @@ from lifeworth.errors import (
     TimingWarning,
 )
 from lifeworth.ledger import PurchaseTable
-from lifeworth.transactional.buckets import observed_buckets, whole_buckets
+from lifeworth.transactional.buckets import MEAN_OF, observed_buckets, whole_buckets
 from lifeworth.transactional.drift import Buckets
 from lifeworth.transactional.model import counts, per_year
 from lifeworth.transactional.results import PurchaseFit
@@ -184,7 +184,7 @@ def _buckets(fit: PurchaseFit) -> Buckets | None:
     if counts(fit.model.purchases) and not whole_buckets(fit.model.purchases, fit.table):
         return None
     every = fit.draws["purchases"].sizes["chain"] * fit.draws["purchases"].sizes["draw"]
-    theta = fit.theta("purchases", thin=max(1, every // 100))
+    theta = fit.theta("purchases", thin=max(1, every // MEAN_OF))
     return observed_buckets(fit.model.purchases, fit.table, fit.index, theta)
 
 
