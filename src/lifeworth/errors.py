@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 
 class LifeworthError(Exception):
     """Base of every error raised on purpose by this package."""
@@ -95,3 +97,9 @@ class ImmatureCostWarning(LifeworthWarning):
 
 class PriceIncreaseWarning(LifeworthWarning):
     """A price increase scenario was put on top of growth that the ledger already shows."""
+
+
+def warned(kind: type[Warning], text: str, *, stacklevel: int) -> str:
+    """Warn, and give the line that a fit keeps of it in its notes."""
+    warnings.warn(text, kind, stacklevel=stacklevel)
+    return f"{kind.__name__}: {text}"

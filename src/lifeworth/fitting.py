@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +18,7 @@ from lifeworth.bayes.diagnose import diagnose
 from lifeworth.bayes.sample import compiled, sample
 from lifeworth.churn import ChurnCurve, Smooth
 from lifeworth.effects import CalendarWalk, CohortDecay, Effect, Shape
-from lifeworth.errors import DiagnosticsWarning, FitError
+from lifeworth.errors import DiagnosticsWarning, FitError, warned
 from lifeworth.expansion import Constant, ExpansionCurve, Flat
 from lifeworth.expansion.variation import DIRECTIONS, log_level
 from lifeworth.indexing import TableIndex, jump_size, merged, money_counts
@@ -126,7 +125,7 @@ def fit_at(
         priors=freeze_priors(priors),
     )
     model.check(index.shape)
-    said = [_warn(kind, text) for kind, text in notes(table)]
+    said = [warned(kind, text, stacklevel=4) for kind, text in notes(table)]
     if table.has_money and expansion.parameters and not table.frame[list(DIRECTIONS)].to_numpy().any():
         model = replace(model, expansion=Flat())
         said.append("No amount in the table ever changed: the money of those who stay is taken as flat.")
@@ -134,14 +133,14 @@ def fit_at(
     draws, diagnostics = job.run()
     if effects is None and not diagnostics.mixed and CohortDecay() in model.effects:
         text = f"CohortDecay was left out: with it the diagnostics are {diagnostics}."
-        said.append(_warn(DiagnosticsWarning, text))
+        said.append(warned(DiagnosticsWarning, text, stacklevel=4))
         model = replace(model, effects=tuple(e for e in model.effects if e != CohortDecay()))
         draws, diagnostics = Job(table, index, model, seed, sampler).run()
     if diagnostics.verdict == "FAIL":
         text = f"{diagnostics}. Draw more, tighten the priors or simplify the model before using a number of it."
-        said.append(_warn(DiagnosticsWarning, text))
+        said.append(warned(DiagnosticsWarning, text, stacklevel=4))
     found = Fit(model, table, index, draws, diagnostics, seed, sampler, version=__version__)
-    said += [_warn(kind, text) for kind, text in shape_notes(found)]
+    said += [warned(kind, text, stacklevel=4) for kind, text in shape_notes(found)]
     return replace(found, notes=tuple(said))
 
 
@@ -171,11 +170,6 @@ def _from_the_start(cells: pd.DataFrame, shape: Shape) -> np.ndarray:
     """
     seen = np.isin(np.arange(shape.cohorts), cells.loc[cells["tenure"] == 0, "cohort"])
     return seen if seen.sum() > 1 else np.ones(shape.cohorts, dtype=bool)
-
-
-def _warn(kind: type[Warning], text: str) -> str:
-    warnings.warn(text, kind, stacklevel=4)
-    return f"{kind.__name__}: {text}"
 
 
 @dataclass(frozen=True, slots=True)

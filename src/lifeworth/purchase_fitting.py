@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +20,7 @@ from lifeworth.bayes.importance import importance_draws
 from lifeworth.bayes.mode import posterior_mode
 from lifeworth.bayes.purchases import compiled_rows
 from lifeworth.bayes.sample import sample
-from lifeworth.errors import DiagnosticsWarning, FitError
+from lifeworth.errors import DiagnosticsWarning, FitError, warned
 from lifeworth.ledger import PurchaseTable
 from lifeworth.model import Pooling, freeze_priors
 from lifeworth.purchases import BGNBD, GammaGamma, History, PurchaseModel, Spend
@@ -109,15 +108,10 @@ def fit_purchases(
     said = []
     if diagnostics.verdict == "FAIL":
         text = f"{diagnostics}. Draw more, tighten the priors or pool completely before using a number of it."
-        said.append(_warn(DiagnosticsWarning, text))
+        said.append(warned(DiagnosticsWarning, text, stacklevel=3))
     found = PurchaseFit(model, table, index, draws, diagnostics, seed, sampler, version=__version__, buckets=buckets)
-    said += [_warn(kind, text) for kind, text in purchase_notes(found)]
+    said += [warned(kind, text, stacklevel=3) for kind, text in purchase_notes(found)]
     return replace(found, notes=tuple(said))
-
-
-def _warn(kind: type[Warning], text: str) -> str:
-    warnings.warn(text, kind, stacklevel=3)
-    return f"{kind.__name__}: {text}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ Churn drifts by a walk with momentum; purchases come back: see benchmarks/README
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,17 +121,15 @@ class Buckets:
 
 
 def log_likelihood(theta: Theta, buckets: Buckets) -> Array:
-    """Log density of the log ratios given the sizes, level, walk and season integrated out; (draws,)."""
-    data, draws = buckets.data, len(theta["bucket_noise"])
-    found, block = np.zeros(draws), max(1, _NUMBERS // len(buckets.seen) ** 2)
-    for start in range(0, draws, block):
-        part = {name: v[start : start + block] for name, v in theta.items()}
-        root = np.linalg.cholesky(_covariance(part, data))
-        residual = data["log_ratio"] - data["level"][0]
-        standard = np.linalg.solve(root, np.broadcast_to(residual[:, None], (*root.shape[:-1], 1)))[..., 0]
+    """Log density of the log ratios given the sizes, level, deviations and season integrated out; (draws,)."""
+    data, found = buckets.data, []
+    residual = (data["log_ratio"] - data["level"][0])[:, None]
+    for part in _blocks(theta, buckets):
+        root = np.linalg.cholesky(_covariance(_sources(part, data), part, data))
+        standard = np.linalg.solve(root, np.broadcast_to(residual, (*root.shape[:-1], 1)))[..., 0]
         log_volume = np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
-        found[start : start + block] = -0.5 * (standard**2).sum(axis=-1) - log_volume
-    return found
+        found.append(-0.5 * (standard**2).sum(axis=-1) - log_volume)
+    return np.concatenate(found)
 
 
 def draw_path(theta: Theta, buckets: Buckets, rng: np.random.Generator) -> dict[str, Array]:
@@ -144,22 +142,26 @@ def draw_path(theta: Theta, buckets: Buckets, rng: np.random.Generator) -> dict[
     dict of arrays
         `calendar_level` (draws, 1), `calendar` (draws, buckets) and `season` (draws, times of year).
     """
-    draws, block = len(theta["bucket_noise"]), max(1, _NUMBERS // len(buckets.seen) ** 2)
-    parts = [
-        _draw_path({name: v[i : i + block] for name, v in theta.items()}, buckets, rng) for i in range(0, draws, block)
-    ]
+    parts = [_draw_path(part, buckets, rng) for part in _blocks(theta, buckets)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def mean_path(theta: Theta, buckets: Buckets) -> Array:
     """Posterior mean of the log ratio of each bucket, noise of the bucket included, that of the count not."""
-    data, total, draws = buckets.data, np.zeros(len(buckets.seen)), len(theta["bucket_noise"])
-    residual, block = data["log_ratio"] - data["level"][0], max(1, _NUMBERS // len(buckets.seen) ** 2)
-    for i in range(0, draws, block):
-        covariance = _covariance({name: v[i : i + block] for name, v in theta.items()}, data)
+    data, found = buckets.data, []
+    residual = data["log_ratio"] - data["level"][0]
+    for part in _blocks(theta, buckets):
+        covariance = _covariance(_sources(part, data), part, data)
         weight = np.linalg.solve(covariance, np.broadcast_to(residual[:, None], (*covariance.shape[:-1], 1)))[..., 0]
-        total += (residual - data["count_variance"] * weight).sum(axis=0)
-    return data["level"][0] + total / draws
+        found.append(residual - data["count_variance"] * weight)
+    return data["level"][0] + np.concatenate(found).mean(axis=0)
+
+
+def _blocks(theta: Theta, buckets: Buckets) -> Iterator[dict[str, Array]]:
+    """Draws in blocks, as each has matrices of buckets x buckets."""
+    draws, block = len(theta["bucket_noise"]), max(1, _NUMBERS // len(buckets.seen) ** 2)
+    for i in range(0, draws, block):
+        yield {name: v[i : i + block] for name, v in theta.items()}
 
 
 def _draw_path(theta: Theta, buckets: Buckets, rng: np.random.Generator) -> dict[str, Array]:
@@ -171,7 +173,7 @@ def _draw_path(theta: Theta, buckets: Buckets, rng: np.random.Generator) -> dict
         (draws, len(buckets.seen))
     )
     off = (data["log_ratio"] - location - noise)[..., None] - sum(a @ x for a, x in zip(by, z, strict=True))
-    weight = np.linalg.solve(_covariance(theta, data), off)
+    weight = np.linalg.solve(_covariance(by, theta, data), off)
     z = [x + a.swapaxes(-1, -2) @ weight for a, x in zip(by, z, strict=True)]
     found = {"calendar_level": location + sd * z[0][..., 0], "calendar": (by[1] @ z[1])[..., 0]}
     if "season_sd" in theta:
@@ -188,9 +190,9 @@ def _sources(theta: Theta, data: Mapping[str, Array]) -> list[Array]:
     return found + ([theta["season_sd"][..., None] * data["seasonal"]] if "season_sd" in theta else [])
 
 
-def _covariance(theta: Theta, data: Mapping[str, Array]) -> Array:
+def _covariance(by: list[Array], theta: Theta, data: Mapping[str, Array]) -> Array:
     own = theta["bucket_noise"][..., None] ** 2 + data["count_variance"]
-    return own * np.eye(len(data["log_ratio"])) + sum(a @ a.swapaxes(-1, -2) for a in _sources(theta, data))
+    return own * np.eye(len(data["log_ratio"])) + sum(a @ a.swapaxes(-1, -2) for a in by)
 
 
 def factors_ahead(theta: Theta, buckets: Buckets, ahead: int, rng: np.random.Generator) -> tuple[Array, Array]:
